@@ -1,1 +1,3 @@
-export {};
+export * from "./plan.js";
+export * from "./error.js";
+export * from "./weights.js";
