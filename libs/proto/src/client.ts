@@ -1,0 +1,124 @@
+import { Client, Metadata, type ChannelCredentials, type ClientOptions, type MethodDefinition } from "@grpc/grpc-js";
+import { ParleyError, Code, fromServiceError } from "./error.js";
+
+/** Settings of one call. */
+export interface CallSettings {
+  readonly signal?: AbortSignal;
+  /** Milliseconds; unary calls default to 30 s, streams have none. */
+  readonly timeoutMs?: number;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface ClientSettings {
+  readonly address: string;
+  readonly credentials: ChannelCredentials;
+  readonly options?: ClientOptions;
+  /** Metadata of every call, e.g. token and trace context; asked each time. */
+  readonly metadata?: () => Record<string, string> | Promise<Record<string, string>>;
+}
+
+type Method = MethodDefinition<never, never>;
+type Definition = Readonly<Record<string, { readonly path: string }>>;
+type Req<M> = M extends { requestSerialize: (value: infer Q) => Buffer } ? Q : never;
+type Res<M> = M extends { responseDeserialize: (value: Buffer) => infer R } ? R : never;
+
+type Call<M> = M extends { requestStream: false; responseStream: false }
+  ? (request: Req<M>, settings?: CallSettings) => Promise<Res<M>>
+  : M extends { requestStream: false; responseStream: true }
+    ? (request: Req<M>, settings?: CallSettings) => AsyncIterable<Res<M>>
+    : M extends { requestStream: true; responseStream: false }
+      ? (requests: AsyncIterable<Req<M>> | Iterable<Req<M>>, settings?: CallSettings) => Promise<Res<M>>
+      : (requests: AsyncIterable<Req<M>>, settings?: CallSettings) => AsyncIterable<Res<M>>;
+
+/** A client with one function per rpc; failures are {@link ParleyError}s. */
+export type ServiceClient<D> = { readonly [K in keyof D]: Call<D[K]> } & { close(): void };
+
+const UNARY_TIMEOUT_MS = 30_000;
+
+/** A typed client for a generated service definition, e.g. `createClient(identity.IdentityServiceService, {...})`. */
+export function createClient<D extends Definition>(definition: D, settings: ClientSettings): ServiceClient<D> {
+  const client = new Client(settings.address, settings.credentials, { "grpc.enable_retries": 0, ...settings.options });
+  const entries = Object.entries(definition).map(([name, method]) => [name, bindMethod(client, method as Method, settings)]);
+  return { ...Object.fromEntries(entries), close: () => client.close() } as ServiceClient<D>;
+}
+
+function bindMethod(client: Client, method: Method, settings: ClientSettings) {
+  const { path, requestSerialize, responseDeserialize } = method;
+  const prepare = async (call: CallSettings | undefined, fallbackMs?: number) => {
+    const metadata = new Metadata();
+    for (const [key, value] of Object.entries({ ...(await settings.metadata?.()), ...call?.metadata })) metadata.set(key, value);
+    const ms = call?.timeoutMs ?? fallbackMs;
+    return { metadata, options: ms === undefined ? {} : { deadline: Date.now() + ms } };
+  };
+  if (!method.requestStream && !method.responseStream)
+    return async (request: never, call?: CallSettings) => {
+      const { metadata, options } = await prepare(call, UNARY_TIMEOUT_MS);
+      return new Promise((resolve, reject) => {
+        const active = client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, (error, response) =>
+          error ? reject(fromServiceError(error)) : resolve(response),
+        );
+        watch(call?.signal, () => active.cancel());
+      });
+    };
+  if (method.requestStream && !method.responseStream)
+    return async (requests: AsyncIterable<never>, call?: CallSettings) => {
+      const { metadata, options } = await prepare(call);
+      return new Promise((resolve, reject) => {
+        const active = client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, metadata, options, (error, response) =>
+          error ? reject(fromServiceError(error)) : resolve(response),
+        );
+        watch(call?.signal, () => active.cancel());
+        pump(requests, active).catch((error: unknown) => (active.cancel(), reject(fromServiceError(error))));
+      });
+    };
+  return async function* (requests: never, call?: CallSettings) {
+    const { metadata, options } = await prepare(call);
+    let active: AsyncIterable<unknown> & { cancel(): void };
+    if (method.requestStream) {
+      const duplex = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
+      pump(requests as AsyncIterable<never>, duplex).catch((error: Error) => duplex.destroy(error));
+      active = duplex;
+    } else active = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, requests, metadata, options);
+    watch(call?.signal, () => active.cancel());
+    try {
+      for await (const message of active) yield message;
+    } catch (error) {
+      throw fromServiceError(error);
+    } finally {
+      active.cancel();
+    }
+  };
+}
+
+function watch(signal: AbortSignal | undefined, cancel: () => void) {
+  if (signal?.aborted) throw new ParleyError(Code.CANCELLED, "CANCELLED", "the call was cancelled by its caller");
+  signal?.addEventListener("abort", cancel, { once: true });
+}
+
+interface Sink {
+  write(message: never): boolean;
+  end(): void;
+  once(event: "drain" | "close", handler: () => void): unknown;
+  off(event: "drain" | "close", handler: () => void): unknown;
+  readonly destroyed?: boolean;
+}
+
+/** Writes all messages with back-pressure; stops quietly where the stream has ended. */
+async function pump(messages: AsyncIterable<never> | Iterable<never>, sink: Sink): Promise<void> {
+  for await (const message of messages) {
+    if (sink.destroyed) return;
+    if (!sink.write(message)) await drained(sink);
+  }
+  sink.end();
+}
+
+const drained = (sink: Sink) =>
+  new Promise<void>((resolve) => {
+    const done = () => {
+      sink.off("drain", done);
+      sink.off("close", done);
+      resolve();
+    };
+    sink.once("drain", done);
+    sink.once("close", done);
+  });
