@@ -87,6 +87,34 @@ export interface GetOrganisationResponse {
   trusted: boolean;
 }
 
+/** Request of CreateWorkerToken. */
+export interface CreateWorkerTokenRequest {
+  /** Validity in seconds; 0 stands for 86400. */
+  validSeconds: number;
+}
+
+/** Response of CreateWorkerToken. */
+export interface CreateWorkerTokenResponse {
+  /** The token, shown once. */
+  token: string;
+  /** When it ends. */
+  expires: Date | undefined;
+}
+
+/** Request of CreateApiKey. */
+export interface CreateApiKeyRequest {
+  /** Name of the user, unique. */
+  user: string;
+  /** Roles: "admin", "publisher", "scientist", "auditor". */
+  roles: string[];
+}
+
+/** Response of CreateApiKey. */
+export interface CreateApiKeyResponse {
+  /** The key, shown once; the access point keeps a hash. */
+  apiKey: string;
+}
+
 /** Request of TrustOrganisation. */
 export interface TrustOrganisationRequest {
   /** Name of a partner or of the dealer. */
@@ -805,6 +833,250 @@ export const GetOrganisationResponse: MessageFns<GetOrganisationResponse> = {
       ? Organisation.fromPartial(object.organisation)
       : undefined;
     message.trusted = object.trusted ?? false;
+    return message;
+  },
+};
+
+function createBaseCreateWorkerTokenRequest(): CreateWorkerTokenRequest {
+  return { validSeconds: 0 };
+}
+
+export const CreateWorkerTokenRequest: MessageFns<CreateWorkerTokenRequest> = {
+  encode(message: CreateWorkerTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.validSeconds !== 0) {
+      writer.uint32(8).uint32(message.validSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateWorkerTokenRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateWorkerTokenRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.validSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CreateWorkerTokenRequest>, I>>(base?: I): CreateWorkerTokenRequest {
+    return CreateWorkerTokenRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CreateWorkerTokenRequest>, I>>(object: I): CreateWorkerTokenRequest {
+    const message = createBaseCreateWorkerTokenRequest();
+    message.validSeconds = object.validSeconds ?? 0;
+    return message;
+  },
+};
+
+function createBaseCreateWorkerTokenResponse(): CreateWorkerTokenResponse {
+  return { token: "", expires: undefined };
+}
+
+export const CreateWorkerTokenResponse: MessageFns<CreateWorkerTokenResponse> = {
+  encode(message: CreateWorkerTokenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.token !== "") {
+      writer.uint32(10).string(message.token);
+    }
+    if (message.expires !== undefined) {
+      Timestamp.encode(toTimestamp(message.expires), writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateWorkerTokenResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateWorkerTokenResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expires = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CreateWorkerTokenResponse>, I>>(base?: I): CreateWorkerTokenResponse {
+    return CreateWorkerTokenResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CreateWorkerTokenResponse>, I>>(object: I): CreateWorkerTokenResponse {
+    const message = createBaseCreateWorkerTokenResponse();
+    message.token = object.token ?? "";
+    message.expires = object.expires ?? undefined;
+    return message;
+  },
+};
+
+function createBaseCreateApiKeyRequest(): CreateApiKeyRequest {
+  return { user: "", roles: [] };
+}
+
+export const CreateApiKeyRequest: MessageFns<CreateApiKeyRequest> = {
+  encode(message: CreateApiKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.user !== "") {
+      writer.uint32(10).string(message.user);
+    }
+    for (const v of message.roles) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateApiKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateApiKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.user = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.roles.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CreateApiKeyRequest>, I>>(base?: I): CreateApiKeyRequest {
+    return CreateApiKeyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CreateApiKeyRequest>, I>>(object: I): CreateApiKeyRequest {
+    const message = createBaseCreateApiKeyRequest();
+    message.user = object.user ?? "";
+    message.roles = object.roles?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseCreateApiKeyResponse(): CreateApiKeyResponse {
+  return { apiKey: "" };
+}
+
+export const CreateApiKeyResponse: MessageFns<CreateApiKeyResponse> = {
+  encode(message: CreateApiKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.apiKey !== "") {
+      writer.uint32(10).string(message.apiKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateApiKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateApiKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.apiKey = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CreateApiKeyResponse>, I>>(base?: I): CreateApiKeyResponse {
+    return CreateApiKeyResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CreateApiKeyResponse>, I>>(object: I): CreateApiKeyResponse {
+    const message = createBaseCreateApiKeyResponse();
+    message.apiKey = object.apiKey ?? "";
     return message;
   },
 };
@@ -3458,6 +3730,29 @@ export const MemberServiceService = {
       Buffer.from(GetOrganisationResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetOrganisationResponse => GetOrganisationResponse.decode(value),
   },
+  /** Makes a one-time token with which a worker enrols at this access point. Role "admin". */
+  createWorkerToken: {
+    path: "/parley.member.v1.MemberService/CreateWorkerToken" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateWorkerTokenRequest): Buffer =>
+      Buffer.from(CreateWorkerTokenRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateWorkerTokenRequest => CreateWorkerTokenRequest.decode(value),
+    responseSerialize: (value: CreateWorkerTokenResponse): Buffer =>
+      Buffer.from(CreateWorkerTokenResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateWorkerTokenResponse => CreateWorkerTokenResponse.decode(value),
+  },
+  /** Makes an API key for a person or a program of this organisation. Role "admin". */
+  createApiKey: {
+    path: "/parley.member.v1.MemberService/CreateApiKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateApiKeyRequest): Buffer => Buffer.from(CreateApiKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateApiKeyRequest => CreateApiKeyRequest.decode(value),
+    responseSerialize: (value: CreateApiKeyResponse): Buffer =>
+      Buffer.from(CreateApiKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateApiKeyResponse => CreateApiKeyResponse.decode(value),
+  },
   /** Records that people compared a partner's (or the dealer's) fingerprint out of band. Refused where it is not the one on record. */
   trustOrganisation: {
     path: "/parley.member.v1.MemberService/TrustOrganisation" as const,
@@ -3639,6 +3934,10 @@ export interface MemberServiceServer extends UntypedServiceImplementation {
   enrolOrganisation: handleUnaryCall<EnrolOrganisationRequest, EnrolOrganisationResponse>;
   /** This organisation, or a partner as the router describes it, with the fingerprint to compare. */
   getOrganisation: handleUnaryCall<GetOrganisationRequest, GetOrganisationResponse>;
+  /** Makes a one-time token with which a worker enrols at this access point. Role "admin". */
+  createWorkerToken: handleUnaryCall<CreateWorkerTokenRequest, CreateWorkerTokenResponse>;
+  /** Makes an API key for a person or a program of this organisation. Role "admin". */
+  createApiKey: handleUnaryCall<CreateApiKeyRequest, CreateApiKeyResponse>;
   /** Records that people compared a partner's (or the dealer's) fingerprint out of band. Refused where it is not the one on record. */
   trustOrganisation: handleUnaryCall<TrustOrganisationRequest, TrustOrganisationResponse>;
   /** Publishes a model: header first, then the ONNX file in pieces. */
