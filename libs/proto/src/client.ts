@@ -38,7 +38,10 @@ const UNARY_TIMEOUT_MS = 30_000;
 /** A typed client for a generated service definition, e.g. `createClient(identity.IdentityServiceService, {...})`. */
 export function createClient<D extends Definition>(definition: D, settings: ClientSettings): ServiceClient<D> {
   const client = new Client(settings.address, settings.credentials, { "grpc.enable_retries": 0, ...settings.options });
-  const entries = Object.entries(definition).map(([name, method]) => [name, bindMethod(client, method as Method, settings)]);
+  const entries = Object.entries(definition).map(([name, method]) => [
+    name,
+    bindMethod(client, method as Method, settings),
+  ]);
   return { ...Object.fromEntries(entries), close: () => client.close() } as ServiceClient<D>;
 }
 
@@ -46,7 +49,8 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
   const { path, requestSerialize, responseDeserialize } = method;
   const prepare = async (call: CallSettings | undefined, fallbackMs?: number) => {
     const metadata = new Metadata();
-    for (const [key, value] of Object.entries({ ...(await settings.metadata?.()), ...call?.metadata })) metadata.set(key, value);
+    for (const [key, value] of Object.entries({ ...(await settings.metadata?.()), ...call?.metadata }))
+      metadata.set(key, value);
     const ms = call?.timeoutMs ?? fallbackMs;
     return { metadata, options: ms === undefined ? {} : { deadline: Date.now() + ms } };
   };
@@ -54,8 +58,14 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
     return async (request: never, call?: CallSettings) => {
       const { metadata, options } = await prepare(call, UNARY_TIMEOUT_MS);
       return new Promise((resolve, reject) => {
-        const active = client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, (error, response) =>
-          error ? reject(fromServiceError(error)) : resolve(response),
+        const active = client.makeUnaryRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          request,
+          metadata,
+          options,
+          (error, response) => (error ? reject(fromServiceError(error)) : resolve(response)),
         );
         watch(call?.signal, () => active.cancel());
       });
@@ -64,8 +74,13 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
     return async (requests: AsyncIterable<never>, call?: CallSettings) => {
       const { metadata, options } = await prepare(call);
       return new Promise((resolve, reject) => {
-        const active = client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, metadata, options, (error, response) =>
-          error ? reject(fromServiceError(error)) : resolve(response),
+        const active = client.makeClientStreamRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          metadata,
+          options,
+          (error, response) => (error ? reject(fromServiceError(error)) : resolve(response)),
         );
         watch(call?.signal, () => active.cancel());
         pump(requests, active).catch((error: unknown) => (active.cancel(), reject(fromServiceError(error))));
@@ -78,7 +93,8 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
       const duplex = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
       pump(requests as AsyncIterable<never>, duplex).catch((error: Error) => duplex.destroy(error));
       active = duplex;
-    } else active = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, requests, metadata, options);
+    } else
+      active = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, requests, metadata, options);
     watch(call?.signal, () => active.cancel());
     try {
       for await (const message of active) yield message;

@@ -32,7 +32,12 @@ export function toServiceError(error: unknown): StatusReply {
   const known =
     error instanceof ParleyError
       ? error
-      : new ParleyError(Code.INTERNAL, "INTERNAL", "internal error", "The service's log has the details; please report it.");
+      : new ParleyError(
+          Code.INTERNAL,
+          "INTERNAL",
+          "internal error",
+          "The service's log has the details; please report it.",
+        );
   const info = ErrorInfo.encode({
     reason: known.reason,
     domain: "parley",
@@ -61,9 +66,23 @@ const isServiceError = (error: unknown): error is ServiceError =>
 export function fromServiceError(error: unknown): ParleyError {
   if (error instanceof ParleyError) return error;
   if (!isServiceError(error))
-    return new ParleyError(Code.INTERNAL, "INTERNAL", error instanceof Error ? error.message : "unknown error", "", {}, { cause: error });
+    return new ParleyError(
+      Code.INTERNAL,
+      "INTERNAL",
+      error instanceof Error ? error.message : "unknown error",
+      "",
+      {},
+      { cause: error },
+    );
   const message = error.details || error.message;
-  const fallback = new ParleyError(error.code, Code[error.code] ?? "UNKNOWN", message, TRANSPORT_HINTS[error.code] ?? "", {}, { cause: error });
+  const fallback = new ParleyError(
+    error.code,
+    Code[error.code] ?? "UNKNOWN",
+    message,
+    TRANSPORT_HINTS[error.code] ?? "",
+    {},
+    { cause: error },
+  );
   const raw = error.metadata?.get(DETAILS)[0];
   if (!(raw instanceof Uint8Array)) return fallback;
   try {

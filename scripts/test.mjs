@@ -1,0 +1,56 @@
+// Everything: compiles, lints, checks generated code, runs all suites. Last line: "N passed, N failed".
+// Arguments are handed to vitest, e.g. `npm test -- libs/ring`; then only these suites run.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { compile } from "./compile.mjs";
+import { cache, root } from "./dependencies.mjs";
+import { bringRedis } from "./redis.mjs";
+
+const filters = process.argv.slice(2);
+let passed = 0;
+let failed = 0;
+
+function check(name, command, args, env = {}) {
+  const started = Date.now();
+  const done = spawnSync(command, args, {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, ...env },
+  });
+  const ok = done.status === 0;
+  console.log(`${ok ? "ok" : "FAILED"}: ${name} (${((Date.now() - started) / 1000).toFixed(0)} s)`);
+  ok ? passed++ : failed++;
+}
+
+compile();
+try {
+  process.env.PARLEY_REDIS_SERVER = bringRedis();
+} catch (error) {
+  console.error(`${error.message} Tests that need one are skipped.`);
+}
+
+if (!filters.length) {
+  check("generated code is current", process.execPath, ["scripts/proto.mjs", "--check"]);
+  check("lint and module boundaries", process.execPath, ["scripts/lint.mjs"]);
+}
+
+const report = join(cache, "vitest.json");
+mkdirSync(cache, { recursive: true });
+rmSync(report, { force: true });
+const vitest = join(root, "node_modules/vitest/vitest.mjs");
+const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+const run = spawnSync(process.execPath, [vitest, "run", ...reporters, ...filters], {
+  cwd: root,
+  stdio: ["ignore", "inherit", "inherit"],
+});
+try {
+  const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, "utf8"));
+  passed += numPassedTests;
+  failed += numFailedTests;
+  if (run.status !== 0 && numFailedTests === 0) failed += Math.max(1, numFailedTestSuites);
+} catch {
+  failed++;
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
