@@ -147,6 +147,8 @@ export interface InputSchema {
   /** Lowest and highest admitted value: one number for all features, or one per feature of a record (row-major). */
   readonly lo: number | readonly number[];
   readonly hi: number | readonly number[];
+  /** How clients read byte files (PNG, IDX): 0..255 mapped linearly onto lo..hi, or, where no range was given, taken as they are. Absent: linear. */
+  readonly bytes?: "linear" | "unscaled";
   /** Feature names for tabular data. */
   readonly names?: readonly string[];
 }
