@@ -1,3 +1,16 @@
 export * from "./plan.js";
 export * from "./error.js";
 export * from "./weights.js";
+export { packedBytes, bitBytes } from "./packing.js";
+export { BLOCK, blocksOf, cut, gateDemand, tableGate } from "./gate.js";
+export type { Chain, GateDemand, GateFunction, GateOpening, GateParameters, RhoPlace, TableGate } from "./gate.js";
+export { tournament, windowElements } from "./tournament.js";
+export type { Tournament, TournamentLevel } from "./tournament.js";
+export { gateCounts, gateOf, isFirstReader, isGateStep, knownOffline, maskedBits, openings } from "./openings.js";
+export type { GateStep, Opening } from "./openings.js";
+export { TRANSCRIPT_BYTES, schedule } from "./schedule.js";
+export type { Message, MessagePart, Schedule } from "./schedule.js";
+export { correctionBytes, demand, maskBytes, weightCount } from "./correlation.js";
+export type { StepDemand } from "./correlation.js";
+export { cost } from "./cost.js";
+export type { Cost } from "./cost.js";
