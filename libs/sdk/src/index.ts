@@ -1,1 +1,10 @@
-export {};
+export { Parley } from "./parley.js";
+export { Asset, type PublishOptions } from "./asset.js";
+export { Job, type JobOptions, type JobState } from "./job.js";
+export { JobResult } from "./result/result.js";
+export { Agreements, type OfferOptions } from "./agreements.js";
+export { Organisations } from "./organisations.js";
+export { fromArrays, type Dataset } from "./dataset/dataset.js";
+export { readDataset } from "./dataset/file.js";
+export { listProfiles, loadProfile, profileFolders, saveProfile, type Profile } from "./profile.js";
+export { Code, ParleyError } from "@parley/proto";

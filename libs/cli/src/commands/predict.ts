@@ -1,0 +1,67 @@
+import type { Job } from "@parley/sdk";
+import { Command } from "commander";
+import { writeFileSync } from "node:fs";
+import { extname } from "node:path";
+import { optionsOf, print, withParley } from "../context.js";
+import { jobJson, timingsOf } from "../output/job.js";
+import { progress } from "../output/progress.js";
+import { UsageError } from "../usage-error.js";
+
+interface Options {
+  readonly asset: string;
+  readonly data: string;
+  readonly agreement?: string;
+  readonly name?: string;
+  readonly out?: string;
+}
+
+const WRITERS: Record<string, (job: Job) => string> = {
+  ".csv": (job) => job.result.toCsv(),
+  ".json": (job) => `${JSON.stringify(jobJson(job), null, 2)}\n`,
+  ".txt": (job) => job.result.toText(),
+};
+
+export function predictCommand(): Command {
+  return new Command("predict")
+    .description("run a private prediction on your own data")
+    .requiredOption("--asset <id>", "model")
+    .requiredOption("--data <file>", "records: CSV, NPY, PNG or IDX (also gzipped)")
+    .option("--agreement <id>", "agreement; without it the only active one on this model")
+    .option("--name <name>", "name of the job, for people")
+    .option("--out <file>", "write the result to FILE (.csv, .json or .txt)")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  parley predict --asset mdl_... --data images.idx3-ubyte\n  parley predict --asset mdl_... --data patients.csv --out result.csv",
+    )
+    .action(async (_: unknown, command: Command) => {
+      const options = optionsOf<Options>(command);
+      const write = options.out ? WRITERS[extname(options.out).toLowerCase()] : undefined;
+      if (options.out && !write)
+        throw new UsageError(`--out ${options.out}: the format is not known`, "End the name in .csv, .json or .txt.");
+      await withParley(command, async (parley) => {
+        const asset = await parley.asset(options.asset);
+        const job = parley.createJob({
+          name: options.name,
+          operation: "predict",
+          asset,
+          agreement: options.agreement,
+          dataset: options.data,
+          params: { security: "smpc" },
+        });
+        const bar = progress("Predicting", options.json);
+        await job.submit({ onProgress: (now) => bar.update(now.recordsDone, now.records) }).finally(bar.stop);
+        if (!job.success) throw job.error ?? new Error(`job ${job.id} was ${job.state}`);
+        if (options.out && write) writeFileSync(options.out, write(job), { mode: 0o600 });
+        print(command, jobJson(job), describe(job, options.out));
+      });
+    });
+}
+
+function describe(job: Job, out: string | undefined): string {
+  const t = timingsOf(job);
+  const times = t
+    ? `online ${t.onlineMs.toFixed(2)} ms, submit to result ${t.submitToResultMs.toFixed(1)} ms, ${t.bytes.p1ToP0 + t.bytes.p0ToP1} bytes in ${t.messages} messages`
+    : "";
+  const what = out ? `The result is in ${out}` : job.result.toText().trimEnd();
+  return `${what}\n\nJob ${job.id}: ${job.records} records, ${times}`;
+}

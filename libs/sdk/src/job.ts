@@ -1,0 +1,201 @@
+import { encodeInput, type Plan } from "@parley/plan";
+import { Code, ParleyError, fromServiceError, scheduler, type member } from "@parley/proto";
+import { Asset } from "./asset.js";
+import { fitToPlan, fromArrays, fromPlanError, type Dataset } from "./dataset/dataset.js";
+import { readDataset } from "./dataset/file.js";
+import type { MemberClient } from "./parley.js";
+import { JobResult } from "./result/result.js";
+
+type Nested = readonly number[] | readonly Nested[];
+
+export interface JobOptions {
+  /** For people. */
+  readonly name?: string;
+  readonly operation: "predict";
+  readonly asset: Asset;
+  /** Agreement id; without it the only active one on this model. */
+  readonly agreement?: string;
+  /** A path (CSV, NPY, PNG, IDX), arrays, or a data set read before. */
+  readonly dataset: string | Nested | Dataset;
+  readonly params?: { readonly security: "smpc" };
+}
+
+export type JobState = "created" | "queued" | "running" | "succeeded" | "failed" | "cancelled";
+
+const STATES: Record<number, JobState> = {
+  [scheduler.JobState.JOB_STATE_QUEUED]: "queued",
+  [scheduler.JobState.JOB_STATE_RUNNING]: "running",
+  [scheduler.JobState.JOB_STATE_SUCCEEDED]: "succeeded",
+  [scheduler.JobState.JOB_STATE_FAILED]: "failed",
+  [scheduler.JobState.JOB_STATE_CANCELLED]: "cancelled",
+};
+const ENDED: readonly JobState[] = ["succeeded", "failed", "cancelled"];
+const PIECE = 1 << 20;
+
+/** One private prediction over some records. */
+export class Job {
+  #answer: member.MemberJob | undefined;
+  #result: JobResult | undefined;
+
+  private constructor(
+    private readonly client: MemberClient,
+    private readonly options: JobOptions | undefined,
+  ) {}
+
+  static create(client: MemberClient, options: JobOptions): Job {
+    return new Job(client, options);
+  }
+
+  static known(client: MemberClient, answer: member.MemberJob): Job {
+    const job = new Job(client, undefined);
+    job.#answer = answer;
+    return job;
+  }
+
+  static async open(client: MemberClient, id: string): Promise<Job> {
+    const { job } = await client.getJob({ jobId: id });
+    if (!job?.job)
+      throw new ParleyError(Code.NOT_FOUND, "JOB_NOT_FOUND", `there is no job ${id}`, "List them with parley.jobs().");
+    return Job.known(client, job);
+  }
+
+  /** Job id; empty before it is submitted. */
+  get id(): string {
+    return this.#answer?.job?.id ?? "";
+  }
+  get state(): JobState {
+    return STATES[this.#answer?.job?.state ?? 0] ?? "created";
+  }
+  get success(): boolean {
+    return this.state === "succeeded";
+  }
+  get ended(): boolean {
+    return ENDED.includes(this.state);
+  }
+  get records(): number {
+    return this.#answer?.job?.records ?? 0;
+  }
+  get recordsDone(): number {
+    return this.#answer?.recordsDone ?? 0;
+  }
+  /** Everything that the access point says of the job. */
+  get details(): member.MemberJob | undefined {
+    return this.#answer;
+  }
+  get timings(): member.JobTimings | undefined {
+    return this.#answer?.timings;
+  }
+  /** Why it failed. */
+  get error(): ParleyError | undefined {
+    const error = this.#answer?.job?.error;
+    return error && error.code ? new ParleyError(error.code, error.reason, error.message, error.hint) : undefined;
+  }
+
+  /** True once the result is here. */
+  get fetched(): boolean {
+    return this.#result !== undefined;
+  }
+
+  /** The result. @throws ParleyError where the job has not succeeded, or `wait` was not called on a job opened by id */
+  get result(): JobResult {
+    if (this.#result) return this.#result;
+    throw (
+      this.error ??
+      new ParleyError(
+        Code.FAILED_PRECONDITION,
+        "NO_RESULT",
+        `job ${this.id || "(not submitted)"} is ${this.state}`,
+        "Await job.submit() or job.wait() first.",
+      )
+    );
+  }
+
+  /** Sends the records and waits for the end. A failed job is not thrown: see `success` and `error`. @throws ParleyError where the submission itself is refused */
+  async submit(settings: { onProgress?: (job: Job) => void; signal?: AbortSignal } = {}): Promise<this> {
+    await this.send();
+    return this.wait(settings);
+  }
+
+  /** Sends the records and returns as soon as the job is accepted. */
+  async send(): Promise<this> {
+    const options = this.options;
+    if (!options || this.#answer)
+      throw new ParleyError(
+        Code.FAILED_PRECONDITION,
+        "ALREADY_SUBMITTED",
+        `job ${this.id} was submitted before`,
+        "Create a new job.",
+      );
+    const plan = options.asset.requirePlan();
+    const dataset = await toDataset(options.dataset);
+    const { values, records } = fitToPlan(dataset, plan);
+    check(plan, values, records);
+    const header = {
+      name: options.name ?? "",
+      operation: options.operation,
+      assetId: options.asset.id,
+      agreementId: options.agreement ?? "",
+      security: options.params?.security ?? "smpc",
+      shape: [records, ...plan.tensors[0].shape],
+      jobId: "",
+    };
+    const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+    function* messages() {
+      yield { body: { $case: "header" as const, value: header } };
+      for (let at = 0; at < bytes.length; at += PIECE)
+        yield { body: { $case: "chunk" as const, value: bytes.subarray(at, at + PIECE) } };
+    }
+    this.#answer = (await this.client.submitJob(messages())).job;
+    return this;
+  }
+
+  /** Waits until the job has ended and fetches the result. */
+  async wait(settings: { onProgress?: (job: Job) => void; signal?: AbortSignal } = {}): Promise<this> {
+    if (!this.ended) await this.watch(settings);
+    if (this.success) this.#result = await this.fetch();
+    return this;
+  }
+
+  async cancel(): Promise<this> {
+    this.#answer = (await this.client.cancelJob({ jobId: this.id })).job;
+    return this;
+  }
+
+  /** Reconnects while the access point is away; gives up after a minute without an answer. */
+  private async watch(settings: { onProgress?: (job: Job) => void; signal?: AbortSignal }) {
+    for (let lastAnswer = Date.now(); !this.ended;) {
+      try {
+        for await (const { job } of this.client.watchJob({ jobId: this.id }, { signal: settings.signal })) {
+          this.#answer = job;
+          lastAnswer = Date.now();
+          settings.onProgress?.(this);
+        }
+      } catch (caught) {
+        const error = fromServiceError(caught);
+        if (error.code !== Code.UNAVAILABLE || Date.now() - lastAnswer > 60_000) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    }
+  }
+
+  private async fetch(): Promise<JobResult> {
+    const asset =
+      this.options?.asset ??
+      Asset.from((await this.client.getAsset({ assetId: this.#answer?.job?.assetId ?? "" })).asset);
+    const pieces: Buffer[] = [];
+    for await (const { chunk } of this.client.getResult({ jobId: this.id })) pieces.push(chunk);
+    return JobResult.decode(asset.requirePlan(), Buffer.concat(pieces), this.records);
+  }
+}
+
+const toDataset = async (data: JobOptions["dataset"]): Promise<Dataset> =>
+  typeof data === "string" ? readDataset(data) : Array.isArray(data) ? fromArrays(data as Nested) : (data as Dataset);
+
+/** The same check as the access point's, before anything is sent. */
+function check(plan: Plan, values: Float64Array, records: number) {
+  try {
+    encodeInput(plan, values, records);
+  } catch (error) {
+    throw fromPlanError(error);
+  }
+}

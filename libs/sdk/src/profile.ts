@@ -1,0 +1,102 @@
+import { Code, ParleyError } from "@parley/proto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { z } from "zod";
+
+/** How to reach one's own access point. Kept in a file of mode 0600, because it holds the API key. */
+export interface Profile {
+  /** host:port of the access point's member service. */
+  readonly address: string;
+  /** Certificate authority of the access point, PEM. */
+  readonly ca: string;
+  readonly apiKey: string;
+}
+
+const schema = z.object({
+  address: z.string().regex(/^[^\s:]+:\d+$/),
+  ca: z.string().includes("BEGIN CERTIFICATE"),
+  apiKey: z.string().min(16),
+});
+const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+/** Folders that may hold profiles, first the nearest: $PARLEY_HOME alone where set, else every `.parley` upwards, then the user's config folder. */
+export function profileFolders(from = process.cwd()): string[] {
+  if (process.env.PARLEY_HOME) return [resolve(process.env.PARLEY_HOME)];
+  const folders: string[] = [];
+  for (let dir = resolve(from); ; dir = dirname(dir)) {
+    if (existsSync(join(dir, ".parley"))) folders.push(join(dir, ".parley"));
+    if (dir === dirname(dir)) break;
+  }
+  return [...folders, join(process.env.XDG_CONFIG_HOME ?? join(homedir(), ".config"), "parley")];
+}
+
+const fileOf = (folder: string, name: string) => join(folder, "profiles", `${name}.json`);
+
+/** Names of the profiles that can be found, nearest first, each once. */
+export function listProfiles(): string[] {
+  const names = profileFolders().flatMap((folder) => {
+    const dir = join(folder, "profiles");
+    return existsSync(dir)
+      ? readdirSync(dir)
+          .filter((f) => f.endsWith(".json"))
+          .map((f) => f.slice(0, -5))
+      : [];
+  });
+  return [...new Set(names)].sort();
+}
+
+/**
+ * Reads a profile. Without a name: $PARLEY_PROFILE, else "default", else the only one there is.
+ * @throws ParleyError NOT_FOUND, naming the profiles that exist; INVALID_ARGUMENT where the file is damaged.
+ */
+export function loadProfile(name = process.env.PARLEY_PROFILE): Profile {
+  const known = listProfiles();
+  const chosen = name ?? (known.includes("default") || known.length !== 1 ? "default" : known[0]);
+  if (!NAME.test(chosen)) throw invalidName(chosen);
+  const file = profileFolders()
+    .map((folder) => fileOf(folder, chosen))
+    .find(existsSync);
+  if (!file) {
+    const list = known.length
+      ? `Known profiles: ${known.join(", ")}; choose one with --profile NAME.`
+      : "Make one with: parley login";
+    throw new ParleyError(Code.NOT_FOUND, "PROFILE_NOT_FOUND", `there is no profile "${chosen}"`, list);
+  }
+  const parsed = schema.safeParse(readJson(file));
+  if (!parsed.success) {
+    const where = parsed.error.issues.map((issue) => issue.path.join(".")).join(", ");
+    throw new ParleyError(
+      Code.INVALID_ARGUMENT,
+      "PROFILE_DAMAGED",
+      `profile "${chosen}" is damaged (${where || "not JSON"})`,
+      "Make it again with: parley login",
+    );
+  }
+  return parsed.data;
+}
+
+/** Writes a profile and returns its file. `folder`: by default the nearest profile folder, else the user's config folder. */
+export function saveProfile(name: string, profile: Profile, folder = profileFolders()[0]): string {
+  if (!NAME.test(name)) throw invalidName(name);
+  mkdirSync(join(folder, "profiles"), { recursive: true, mode: 0o700 });
+  const file = fileOf(folder, name);
+  writeFileSync(file, `${JSON.stringify(profile, null, 2)}\n`, { mode: 0o600 });
+  return file;
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+const invalidName = (name: string) =>
+  new ParleyError(
+    Code.INVALID_ARGUMENT,
+    "PROFILE_NAME",
+    `"${name}" is not a profile name`,
+    "Use lower-case letters, digits, dots and hyphens.",
+  );
