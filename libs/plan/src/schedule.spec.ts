@@ -77,8 +77,8 @@ describe("the table gate", () => {
   it.each([
     // opened in steps 3 and 5, words per element, bytes per element to P1 (protocol, section 5: 90, 131 and 67 without s_b, s_u)
     [48, 16, 16, 2, 5, 89.375],
-    [48, 0, 14, 1, 3, 130.5],
-    [32, 10, 10, 2, 5, 66.375],
+    [48, 0, 14, 1, 3, 130.875],
+    [32, 10, 10, 2, 5, 67.25],
   ])("width %i, shift %i: layout", (width, shift, opened, select, words, bytes) => {
     const gate = tableGate({ kind: "table", function: "relu", width, shift, modulus: width });
     expect([gate.openedRows, gate.selectRows, gate.words]).toEqual([opened, select, words]);

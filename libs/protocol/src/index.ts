@@ -1,1 +1,11 @@
-export {};
+export type { Channel, Counters } from "./channel.js";
+export { createChannelPair } from "./memory-channel.js";
+export type { CopyTime } from "./memory-channel.js";
+export type { PartyCorrelations } from "./correlations.js";
+export type { SessionObserver } from "./observer.js";
+export { SessionError } from "./error.js";
+export type { SessionFailure } from "./error.js";
+export { ServerSession } from "./server-session.js";
+export type { ServerSessionOptions } from "./server-session.js";
+export { ClientSession } from "./client-session.js";
+export type { ClientSessionOptions } from "./client-session.js";
