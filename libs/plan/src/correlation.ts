@@ -29,7 +29,10 @@ export function demand(plan: Plan, records: number): StepDemand[] {
     const gate = gateOf(plan, step);
     return gateCounts(plan, step, records)
       .map((count) => gateDemand(gate, count))
-      .reduce((a, b) => ({ own0: a.own0 + b.own0, own1: a.own1 + b.own1, corrections: a.corrections + b.corrections }), NOTHING);
+      .reduce(
+        (a, b) => ({ own0: a.own0 + b.own0, own1: a.own1 + b.own1, corrections: a.corrections + b.corrections }),
+        NOTHING,
+      );
   });
 }
 

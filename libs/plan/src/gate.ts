@@ -168,4 +168,5 @@ export function gateDemand(gate: TableGate, count: number): GateDemand {
 }
 
 /** Bytes that a party sends for an opening of a gate of `count` elements, where it sends a share at all. */
-export const openingRowBytes = (opening: GateOpening, count: number): number => opening.rows * ROW_BYTES * blocksOf(count);
+export const openingRowBytes = (opening: GateOpening, count: number): number =>
+  opening.rows * ROW_BYTES * blocksOf(count);

@@ -14,3 +14,14 @@ export { correctionBytes, demand, maskBytes, weightCount } from "./correlation.j
 export type { StepDemand } from "./correlation.js";
 export { cost } from "./cost.js";
 export type { Cost } from "./cost.js";
+export { planDigest, encodePlan } from "./digest.js";
+export { parsePlan } from "./parse-plan.js";
+export { checkPlan } from "./check-plan.js";
+export { parseInputSchema, boundsOf, integerBounds, DEFAULT_SCHEMA } from "./input-schema.js";
+export { encodeInput } from "./encode-input.js";
+export { decodeOutput, type DecodedOutput } from "./decode-output.js";
+export { cutRuns } from "./cut-runs.js";
+export { quantise } from "./quantise.js";
+export { inputsOf } from "./step-inputs.js";
+export { outputLength, realTaps, everyWindowIsReal } from "./window.js";
+export { LIMITS } from "./limits.js";

@@ -71,7 +71,9 @@ function gateOpenings(plan: Plan, step: GateStep, index: number, records: number
   const gate = gateOf(plan, step);
   const offline = step.share === "offline";
   if (offline && !known.has(step.input))
-    throw new RangeError(`step "${step.name}": its input is not known to the client before the run, so its share is "online"`);
+    throw new RangeError(
+      `step "${step.name}": its input is not known to the client before the run, so its share is "online"`,
+    );
   return gateCounts(plan, step, records).flatMap((count, level) =>
     gate.openings.map((opening): Opening => {
       const at = { step: index, level, what: opening.what, offline1: 0 };

@@ -4,7 +4,8 @@
  */
 export function packedBytes(bits: number, count: number): number {
   const travelling = bits === 62 ? 64 : bits;
-  if (travelling % 8 !== 0 || travelling < 8 || travelling > 64) throw new RangeError(`no packing for values of ${bits} bits`);
+  if (travelling % 8 !== 0 || travelling < 8 || travelling > 64)
+    throw new RangeError(`no packing for values of ${bits} bits`);
   return Math.ceil(count / 8) * travelling;
 }
 

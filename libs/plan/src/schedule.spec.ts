@@ -17,7 +17,11 @@ const conv = (inChannels: number, outChannels: number, size: number): ConvShape 
 }); // prettier-ignore
 
 /** Builds plans of layers that follow each other. */
-function chain(input: number[], layers: ((at: { in: number; out: number }) => [Step, number[]])[], width: number): Plan {
+function chain(
+  input: number[],
+  layers: ((at: { in: number; out: number }) => [Step, number[]])[],
+  width: number,
+): Plan {
   const tensors = [tensor(input)];
   const steps = layers.map((layer, index) => {
     const [step, shape] = layer({ in: index, out: index + 1 });
@@ -134,6 +138,9 @@ describe("the schedule", () => {
   it("predicts the dealer's bytes", () => {
     const gate = 2 * 128 * 89.375;
     expect(correctionBytes(networkA, 1)).toBe(gate + 8 * (128 + 128 + 10));
-    expect(cost(networkA, 1)).toMatchObject({ comparisons: 256, offline: { messages: 2, p1ToP0: 1536, dealerToP0: 48 } });
+    expect(cost(networkA, 1)).toMatchObject({
+      comparisons: 256,
+      offline: { messages: 2, p1ToP0: 1536, dealerToP0: 48 },
+    });
   });
 });
