@@ -1,0 +1,4 @@
+export * from "./memory";
+export * from "./words";
+export * from "./pack";
+export * from "./linear";
