@@ -15,7 +15,7 @@ const NONE: Uint8Array[] = [];
 export class ExpandedPart {
   private readonly streams = new Map<number, Keystream>();
   private readonly source: AsyncIterator<Uint8Array> | Iterator<Uint8Array>;
-  private piece = new Uint8Array(0);
+  private piece: Uint8Array = new Uint8Array(0);
   private closed = false;
 
   constructor(private readonly part: Part) {

@@ -9,3 +9,7 @@ export {
   type OperandBits,
   type PackedOperand,
 } from "./linear.js";
+export { gateSpecBytes, writeGate, type GateChain, type GateLayout } from "./gate.js";
+export type { GateKernels } from "./gate-kernels.js";
+/** The gate in plain TypeScript, for tests of whoever uses the kernels. */
+export * as referenceGate from "./reference/gate.js";

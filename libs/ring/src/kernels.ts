@@ -1,5 +1,7 @@
+import type { GateKernels } from "./gate-kernels.js";
+
 /** The exports of build/ring.wasm; described in assembly/. All parameters are pointers (bytes) or 32-bit integers. */
-export interface Kernels {
+export interface Kernels extends GateKernels {
   heapBase(): number;
   addWords(out: number, a: number, b: number, count: number): void;
   subWords(out: number, a: number, b: number, count: number): void;
