@@ -13,3 +13,20 @@ export {
 } from "./organisation.js";
 export { createOneTimeToken, parseOneTimeToken, secretHashOf, type OneTimeToken } from "./one-time-token.js";
 export { fetchIssuerAuthority } from "./issuer-authority.js";
+export { partyTerms, pinnedKeys, type PartyTerms, type PinnedKeys, type Terms } from "./terms.js";
+export {
+  acceptAgreement,
+  agreementDigest,
+  offerAgreement,
+  verifyAgreement,
+  verifyOffer,
+  type VerifiedAgreement,
+} from "./agreement.js";
+export {
+  claimedStatementSigner,
+  signStatement,
+  verifyStatement,
+  type Statement,
+  type StatementType,
+} from "./statement.js";
+export { signTicket, TICKET_SECONDS, ticketKeySet, verifyTicket, type TicketClaims, type TicketKey } from "./ticket.js";
