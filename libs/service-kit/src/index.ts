@@ -1,1 +1,53 @@
-export {};
+export {
+  addressVariable,
+  addressesVariable,
+  certificateVariables,
+  commonVariables,
+  databaseVariables,
+  readEnvironment,
+} from "./config/environment.js";
+export { createLogger, type Logger } from "./telemetry/logger.js";
+export { continueTrace, currentTrace, traceparentOf, withTrace, type TraceContext } from "./telemetry/trace.js";
+export { CertificateHolder, certificateFromFiles, type Certificate } from "./tls/certificate-holder.js";
+export { TrustStore } from "./tls/trust-store.js";
+export { authenticatePeer, type Peer } from "./tls/peer.js";
+export {
+  mutualChannelCredentials,
+  mutualServerCredentials,
+  pinnedChannelCredentials,
+  serverCredentials,
+  type ExpectedServer,
+} from "./tls/credentials.js";
+export { implement, type Binding } from "./rpc/implement.js";
+export type {
+  Access,
+  AccessRules,
+  CallContext,
+  ClientStream,
+  Duplex,
+  Handlers,
+  ServerStream,
+  Unary,
+} from "./rpc/handlers.js";
+export { MAX_MESSAGE_BYTES, RpcServer, type ServerSettings } from "./rpc/server.js";
+export { connect, type ConnectSettings } from "./rpc/connect.js";
+export { TOKEN_AUDIENCE, TOKEN_ISSUER, TokenVerifier, type RouterToken } from "./router/token.js";
+export { OrganisationDirectory } from "./router/directory.js";
+export {
+  changedRows,
+  databaseErrorCode,
+  openDatabase,
+  ping,
+  rowsOf,
+  type Database,
+  type DatabaseSettings,
+} from "./database/database.js";
+export { AuditLog, type AuditEvent } from "./database/audit-log.js";
+export { lockFolder } from "./database/folder-lock.js";
+export {
+  runService,
+  startService,
+  type Listener,
+  type RunningService,
+  type ServiceSettings,
+} from "./service/start-service.js";

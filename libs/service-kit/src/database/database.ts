@@ -1,0 +1,105 @@
+import { PGlite } from "@electric-sql/pglite";
+import { sql } from "drizzle-orm";
+import { drizzle as drizzlePg, type NodePgDatabase } from "drizzle-orm/node-postgres";
+import { migrate as migratePg } from "drizzle-orm/node-postgres/migrator";
+import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
+import { migrate as migratePglite } from "drizzle-orm/pglite/migrator";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import pg from "pg";
+import { lockFolder } from "./folder-lock.js";
+
+export interface DatabaseSettings<S extends Record<string, unknown>> {
+  /** Also the name of its PostgreSQL schema and, with "_migrations", of its migrations' schema. */
+  readonly service: string;
+  readonly schema: S;
+  readonly migrationsFolder: string;
+  /** PostgreSQL; without it an embedded one in `dataDir`. */
+  readonly url?: string;
+  readonly dataDir: string;
+  readonly poolSize?: number;
+}
+
+export interface Database<S extends Record<string, unknown>> {
+  /** The same queries on PostgreSQL and on the embedded PGlite. */
+  readonly db: NodePgDatabase<S>;
+  readonly kind: "postgresql" | "pglite";
+  close(): Promise<void>;
+}
+
+/** Opens a service's database and brings its tables up to date; replicas that start together take turns. */
+export async function openDatabase<S extends Record<string, unknown>>(
+  settings: DatabaseSettings<S>,
+): Promise<Database<S>> {
+  return settings.url ? openPostgres(settings, settings.url) : openEmbedded(settings);
+}
+
+async function openPostgres<S extends Record<string, unknown>>(
+  settings: DatabaseSettings<S>,
+  url: string,
+): Promise<Database<S>> {
+  const pool = new pg.Pool({ connectionString: url, max: settings.poolSize ?? 10 });
+  pool.on("error", () => {}); // a broken idle connection; the next query opens another or reports the error
+  const db = drizzlePg(pool, { schema: settings.schema });
+  const client = await pool.connect().catch((cause: unknown) => {
+    throw new Error("the database of DATABASE_URL cannot be reached; check the address and that PostgreSQL runs", {
+      cause,
+    });
+  });
+  try {
+    // One lock for all services of a database: CREATE SCHEMA and the migration journal do not tolerate races.
+    await client.query("SELECT pg_advisory_lock(hashtext('parley-migrations'))");
+    await migratePg(drizzlePg(client, { schema: settings.schema }), migrationOptions(settings));
+  } finally {
+    await client.query("SELECT pg_advisory_unlock(hashtext('parley-migrations'))").catch(() => {});
+    client.release();
+  }
+  return { db, kind: "postgresql", close: () => pool.end() };
+}
+
+async function openEmbedded<S extends Record<string, unknown>>(settings: DatabaseSettings<S>): Promise<Database<S>> {
+  const folder = join(settings.dataDir, "pglite");
+  mkdirSync(settings.dataDir, { recursive: true, mode: 0o700 });
+  const unlock = lockFolder(settings.dataDir, settings.service);
+  try {
+    const client = await PGlite.create(folder);
+    const db = drizzlePglite(client, { schema: settings.schema });
+    await migratePglite(db, migrationOptions(settings));
+    // Both drivers share drizzle's PostgreSQL dialect; only the raw result type differs, which `rowsOf` evens out.
+    return { db: db as unknown as NodePgDatabase<S>, kind: "pglite", close: () => client.close().finally(unlock) };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+const migrationOptions = ({ migrationsFolder, service }: { migrationsFolder: string; service: string }) => ({
+  migrationsFolder,
+  migrationsSchema: `${service.replaceAll("-", "_")}_migrations`,
+  migrationsTable: "applied",
+});
+
+/** Rows of a raw `db.execute(sql...)`, on both drivers. */
+export const rowsOf = <T>(result: unknown): T[] => (result as { rows: T[] }).rows;
+
+/** Number of rows that an update or delete changed, on both drivers. */
+export const changedRows = (result: unknown): number => {
+  const { rowCount, affectedRows } = result as { rowCount?: number | null; affectedRows?: number };
+  return rowCount ?? affectedRows ?? 0;
+};
+
+/** PostgreSQL's error code behind drizzle's wrapper, e.g. "23505" for a unique violation. */
+export function databaseErrorCode(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const code = (at as { code?: unknown }).code;
+    if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) return code;
+  }
+  return undefined;
+}
+
+/** True where the database answers. */
+export const ping = async (database: Database<Record<string, unknown>>): Promise<boolean> =>
+  database.db.execute(sql`SELECT 1`).then(
+    () => true,
+    () => false,
+  );

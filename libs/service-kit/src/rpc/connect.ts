@@ -1,0 +1,50 @@
+import { createClient, type ServiceClient } from "@parley/proto";
+import type { ChannelCredentials } from "@grpc/grpc-js";
+import { currentTrace, traceparentOf } from "../telemetry/trace.js";
+import type { CertificateHolder } from "../tls/certificate-holder.js";
+import { mutualChannelCredentials, type ExpectedServer } from "../tls/credentials.js";
+import { MAX_MESSAGE_BYTES } from "./server.js";
+
+type Definition = Parameters<typeof createClient>[0];
+
+export interface ConnectSettings {
+  readonly address: string;
+  /** Mutual TLS: own certificate and whom to expect. */
+  readonly own?: CertificateHolder;
+  readonly server?: ExpectedServer;
+  /** Instead: credentials of the caller's choice. */
+  readonly credentials?: ChannelCredentials;
+  /** Router token, asked before each call. */
+  readonly token?: () => Promise<string>;
+  readonly options?: Readonly<Record<string, string | number>>;
+}
+
+/** A typed client that continues the trace under way and never retries by itself. */
+export function connect<D extends Definition>(definition: D, settings: ConnectSettings): ServiceClient<D> {
+  const credentials =
+    settings.credentials ??
+    (settings.own && settings.server ? mutualChannelCredentials(settings.own, settings.server) : undefined);
+  if (!credentials) throw new Error("connect() needs credentials, or own certificate and expected server");
+  return createClient(definition, {
+    address: settings.address,
+    credentials,
+    options: {
+      "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+      "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+      "grpc.keepalive_time_ms": 20_000,
+      "grpc.keepalive_timeout_ms": 10_000,
+      "grpc.initial_reconnect_backoff_ms": 200,
+      "grpc.max_reconnect_backoff_ms": 5_000,
+      "grpc.use_local_subchannel_pool": 1,
+      ...settings.options,
+    },
+    metadata: async () => {
+      const trace = currentTrace();
+      const token = await settings.token?.();
+      return {
+        ...(trace && { traceparent: traceparentOf(trace) }),
+        ...(token && { authorization: `Bearer ${token}` }),
+      };
+    },
+  });
+}

@@ -1,0 +1,65 @@
+import { Server, type ServerCredentials } from "@grpc/grpc-js";
+import type { Logger } from "../telemetry/logger.js";
+import type { TokenVerifier } from "../router/token.js";
+import type { TrustStore } from "../tls/trust-store.js";
+import { adapt, type OpenCalls } from "./adapt.js";
+import type { Binding } from "./implement.js";
+
+/** Largest message that a service takes; methods that stream send pieces of 1 MiB. */
+export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+export interface ServerSettings {
+  readonly credentials: ServerCredentials;
+  readonly bindings: readonly Binding[];
+  readonly logger: Logger;
+  /** Under mutual TLS: whose certificates are taken. */
+  readonly trust?: TrustStore;
+  readonly tokens?: TokenVerifier;
+  readonly options?: Readonly<Record<string, string | number>>;
+}
+
+/** A gRPC server of a service. */
+export class RpcServer {
+  readonly #server: Server;
+  readonly #calls: OpenCalls = new Set();
+
+  constructor(private readonly settings: ServerSettings) {
+    this.#server = new Server({
+      "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+      "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+      "grpc.keepalive_time_ms": 20_000,
+      "grpc.keepalive_timeout_ms": 10_000,
+      ...settings.options,
+    });
+    for (const binding of settings.bindings)
+      this.#server.addService(binding.definition, adapt(binding, { ...settings, calls: this.#calls }));
+    settings.trust?.onChange((org) => {
+      for (const call of this.#calls) if (call.org === org && !call.stillTrusted()) call.abort.abort();
+    });
+  }
+
+  /** Starts to listen; port 0 chooses a free one. Returns the port. */
+  async listen(address: string): Promise<number> {
+    const port = await new Promise<number>((resolve, reject) =>
+      this.#server.bindAsync(address, this.settings.credentials, (error, bound) =>
+        error ? reject(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error })) : resolve(bound),
+      ),
+    );
+    return port;
+  }
+
+  /** Ends streams, lets unary calls finish for `graceMs`, then closes. */
+  async close(graceMs = 3_000): Promise<void> {
+    for (const call of this.#calls) if (call.stream) call.abort.abort();
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        this.#server.forceShutdown();
+        resolve();
+      }, graceMs);
+      this.#server.tryShutdown(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,92 @@
+import { NestFactory } from "@nestjs/core";
+import type { DynamicModule, INestApplicationContext, LoggerService, Type } from "@nestjs/common";
+import "reflect-metadata";
+import type { RpcServer } from "../rpc/server.js";
+import type { Logger } from "../telemetry/logger.js";
+import { startHealth } from "./health.js";
+
+export interface Listener {
+  readonly server: RpcServer;
+  /** host:port to bind. */
+  readonly address: string;
+}
+
+export interface ServiceSettings {
+  readonly name: string;
+  readonly module: Type | DynamicModule;
+  readonly logger: Logger;
+  readonly healthAddress: string;
+  /** Host name put into the announced addresses. */
+  readonly advertise: string;
+  /** The servers by kind, e.g. { mtls, enrol }, made from the application's providers. */
+  readonly listeners: (
+    app: INestApplicationContext,
+  ) => Promise<Readonly<Record<string, Listener>>> | Readonly<Record<string, Listener>>;
+  /** After the servers listen: what needs the real ports. */
+  readonly onListening?: (
+    app: INestApplicationContext,
+    addresses: Readonly<Record<string, string>>,
+  ) => Promise<void> | void;
+}
+
+export interface RunningService {
+  readonly app: INestApplicationContext;
+  /** Announced host:port by kind of listener, and "health". */
+  readonly addresses: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+/** Starts a service: providers, servers, health. Logs one line "listening" with the real addresses when it is ready. */
+export async function startService(settings: ServiceSettings): Promise<RunningService> {
+  const { logger } = settings;
+  const app = await NestFactory.createApplicationContext(settings.module, {
+    logger: nestLogger(logger),
+    abortOnError: false,
+  });
+  const health = await startHealth(settings.healthAddress, settings.name);
+  const listeners = await settings.listeners(app);
+  const addresses: Record<string, string> = {};
+  for (const [kind, { server, address }] of Object.entries(listeners))
+    addresses[kind] = `${settings.advertise}:${await server.listen(address)}`;
+  addresses.health = `${settings.advertise}:${health.port}`;
+  await settings.onListening?.(app, addresses);
+  health.setServing(true);
+  logger.info({ ...addresses }, "listening");
+  let closing: Promise<void> | undefined;
+  const close = () =>
+    (closing ??= (async () => {
+      health.setServing(false);
+      await Promise.all(Object.values(listeners).map(({ server }) => server.close()));
+      await app.close();
+      health.close();
+    })());
+  return { app, addresses, close };
+}
+
+/** For `main.ts`: runs a service until SIGTERM or SIGINT, then drains and exits with 0; a failed start exits with 1 and one clear line. */
+export async function runService(start: () => Promise<RunningService>, logger: Logger): Promise<void> {
+  try {
+    const service = await start();
+    for (const signal of ["SIGTERM", "SIGINT"] as const)
+      process.once(signal, () => {
+        logger.info({ signal }, "draining");
+        const timer = setTimeout(() => process.exit(1), 30_000);
+        service.close().then(
+          () => (clearTimeout(timer), logger.info("stopped"), process.exit(0)),
+          (error: unknown) => (logger.error({ err: error }, "shutdown failed"), process.exit(1)),
+        );
+      });
+  } catch (error) {
+    logger.fatal({ err: error }, "start failed");
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
+}
+
+const nestLogger = (logger: Logger): LoggerService => ({
+  log: () => {},
+  debug: () => {},
+  verbose: () => {},
+  warn: (message: unknown) => logger.warn({ from: "nest" }, String(message)),
+  error: (message: unknown) => logger.error({ from: "nest" }, String(message)),
+});

