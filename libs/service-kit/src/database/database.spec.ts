@@ -1,0 +1,97 @@
+import { sql } from "drizzle-orm";
+import { pgSchema, text } from "drizzle-orm/pg-core";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DATABASE_KINDS, freshFolder, testDatabase, type TestDatabase } from "../testing/databases.js";
+import { AuditLog } from "./audit-log.js";
+import { changedRows, databaseErrorCode, openDatabase, type Database } from "./database.js";
+
+const things = pgSchema("things").table("thing", { id: text().primaryKey() });
+
+function migrations() {
+  const folder = freshFolder();
+  mkdirSync(join(folder, "meta"));
+  const entry = { idx: 0, version: "7", when: 1, tag: "0000_first", breakpoints: true };
+  writeFileSync(
+    join(folder, "meta/_journal.json"),
+    JSON.stringify({ version: "7", dialect: "postgresql", entries: [entry] }),
+  );
+  writeFileSync(
+    join(folder, "0000_first.sql"),
+    'CREATE SCHEMA "things";--> statement-breakpoint\nCREATE TABLE "things"."thing" (id text PRIMARY KEY);',
+  );
+  return folder;
+}
+
+describe.each(DATABASE_KINDS)("on %s", (kind) => {
+  const migrationsFolder = migrations();
+  let target: TestDatabase | undefined;
+  let database: Database<{ things: typeof things }>;
+  const settings = () => ({
+    service: "things",
+    schema: { things },
+    migrationsFolder,
+    url: target?.url,
+    dataDir: target?.dataDir ?? "",
+  });
+
+  beforeAll(async () => {
+    target = await testDatabase(kind);
+    if (target) database = await openDatabase(settings());
+  });
+  afterAll(async () => {
+    await database?.close();
+    await target?.remove();
+    rmSync(migrationsFolder, { recursive: true });
+  });
+
+  it("counts changed rows and names unique violations", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    await database.db.insert(things).values({ id: "a" });
+    const twice = await database.db.insert(things).values({ id: "a" }).catch(databaseErrorCode);
+    expect(twice).toBe("23505");
+    expect(changedRows(await database.db.delete(things).where(sql`id = 'none'`))).toBe(0);
+    expect(changedRows(await database.db.delete(things).where(sql`id = 'a'`))).toBe(1);
+  });
+
+  it("keeps an audit log that only grows", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const log = await AuditLog.open(database, "things");
+    await AuditLog.open(database, "things");
+    await log.append({ action: "thing.made", actor: "clinic-a", subject: "a", organisations: ["clinic-a"] });
+    await log.append({
+      action: "thing.made",
+      actor: "clinic-ab",
+      subject: "b",
+      organisations: ["clinic-ab"],
+      details: { size: 3 },
+    });
+    expect((await log.list({ organisation: "clinic-a" })).map((e) => e.subject)).toEqual(["a"]);
+    expect((await log.list({ after: 1n }))[0]).toMatchObject({ subject: "b", details: '{"size":3}' });
+    for (const change of [
+      "UPDATE things.audit_log SET actor = 'x'",
+      "DELETE FROM things.audit_log",
+      "TRUNCATE things.audit_log",
+    ]) {
+      const refused = await database.db.execute(sql.raw(change)).then(
+        () => "done",
+        (e: Error) => String((e.cause as Error).message),
+      );
+      expect(refused).toContain("append-only");
+    }
+    expect(await log.list({})).toHaveLength(2);
+  });
+
+  it("opens again with its rows; a second process may not open an embedded one", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    await database.db.insert(things).values({ id: "kept" });
+    if (kind === "pglite") {
+      writeFileSync(join(target.dataDir, "pglite.lock"), "1");
+      await expect(openDatabase(settings())).rejects.toThrow("is in use by process 1");
+    }
+    await database.close();
+    database = await openDatabase(settings());
+    expect(await database.db.select().from(things)).toEqual([{ id: "kept" }]);
+  });
+});

@@ -1,0 +1,131 @@
+import { createAuthority, createKeyAndCsr, issueCertificate } from "@parley/agreement";
+import { Code, ParleyError, identity, type ServiceClient } from "@parley/proto";
+import { pino } from "pino";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { testOrganisation, type TestOrganisation } from "../testing/certificates.js";
+import { currentTrace, withTrace, continueTrace } from "../telemetry/trace.js";
+import { CertificateHolder } from "../tls/certificate-holder.js";
+import { mutualServerCredentials } from "../tls/credentials.js";
+import { TrustStore } from "../tls/trust-store.js";
+import { connect } from "./connect.js";
+import { implement } from "./implement.js";
+import { RpcServer } from "./server.js";
+
+type Client = ServiceClient<typeof identity.IdentityServiceService>;
+
+const unused = () => Promise.reject(new ParleyError(Code.UNIMPLEMENTED, "UNIMPLEMENTED", "not in this test"));
+
+describe("RpcServer under mutual TLS", () => {
+  let router: TestOrganisation;
+  let clinic: TestOrganisation;
+  let other: TestOrganisation;
+  let address: string;
+  let server: RpcServer;
+  let seen: { peer?: string; traceId?: string };
+  const trust = new TrustStore();
+  const clients: Client[] = [];
+
+  const client = async (own: CertificateHolder, expected = "identity") => {
+    const server = { org: "router", role: expected, bundle: () => router.bundle };
+    const made = connect(identity.IdentityServiceService, { address, own, server });
+    clients.push(made);
+    return made;
+  };
+  const refusal = async (call: Promise<unknown>) =>
+    call.then(
+      () => "no error",
+      (error: ParleyError) => `${Code[error.code]} ${error.reason}`,
+    );
+
+  beforeAll(async () => {
+    [router, clinic, other] = await Promise.all(["router", "clinic-a", "clinic-b"].map(testOrganisation));
+    for (const org of [router, clinic, other]) trust.setBundle(org.id, org.bundle);
+    const binding = implement<identity.IdentityServiceServer>(
+      identity.IdentityServiceService,
+      {
+        createEnrolmentToken: unused,
+        getKeys: unused,
+        listOrganisations: unused,
+        updateEndpoints: unused,
+        revokeOrganisation: unused,
+        issueToken: async (_, { peer }) => {
+          seen = { peer: `${peer?.org}/${peer?.role}`, traceId: currentTrace()?.traceId };
+          return { token: "t", expires: undefined };
+        },
+        getOrganisation: async () => {
+          throw new Error("holds a secret");
+        },
+        watchOrganisations: async function* (_, { signal }) {
+          yield { organisation: undefined, synchronised: true };
+          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        },
+      },
+      { all: { roles: ["access-point"] }, except: { getKeys: { roles: ["operator"], org: "router" } } },
+    );
+    const credentials = mutualServerCredentials(await router.certificate("identity"), trust);
+    server = new RpcServer({ credentials, trust, bindings: [binding], logger: pino({ level: "silent" }) });
+    address = `localhost:${await server.listen("127.0.0.1:0")}`;
+  });
+  afterAll(async () => {
+    clients.forEach((c) => c.close());
+    await server.close(200);
+  });
+
+  it("tells the handler who calls, and continues the caller's trace", async () => {
+    const c = await client(await clinic.certificate("access-point"));
+    const trace = continueTrace(undefined);
+    await withTrace(trace, () => c.issueToken({}));
+    expect(seen).toEqual({ peer: "clinic-a/access-point", traceId: trace.traceId });
+  });
+
+  it("refuses another role, and another organisation where one is named", async () => {
+    const worker = await client(await clinic.certificate("worker"));
+    expect(await refusal(worker.issueToken({}))).toBe("PERMISSION_DENIED ROLE_REFUSED");
+    const operator = await client(await clinic.certificate("operator"));
+    expect(await refusal(operator.getKeys({}))).toBe("PERMISSION_DENIED ROLE_REFUSED");
+  });
+
+  it("refuses a name of another organisation under a known authority", async () => {
+    // An authority for the other name, signed as clinic-b would have to: the name says clinic-a, the key is clinic-b's.
+    const forged = await createAuthority({ org: "clinic-a" });
+    trust.setBundle("clinic-b", [...other.bundle, forged.certificateDer]);
+    const { privateKeyPem, csrDer } = await createKeyAndCsr();
+    const leaf = await issueCertificate(forged, {
+      org: "clinic-a",
+      role: "access-point",
+      dnsNames: ["localhost"],
+      csrDer,
+      validHours: 1,
+    });
+    const c = await client(new CertificateHolder({ certificatePem: leaf.pem + forged.certificatePem, privateKeyPem }));
+    expect(await refusal(c.issueToken({}))).toBe("UNAUTHENTICATED CERTIFICATE_REFUSED");
+    trust.setBundle("clinic-b", other.bundle);
+  });
+
+  it("refuses an unknown authority in the handshake, and a server with another name", async () => {
+    const stranger = await testOrganisation("stranger");
+    const c = await client(await stranger.certificate("access-point"));
+    expect(await refusal(c.issueToken({}))).toMatch(/^UNAVAILABLE/);
+    const wrong = await client(await clinic.certificate("access-point"), "registry");
+    expect(await refusal(wrong.issueToken({}))).toMatch(/^UNAVAILABLE/);
+  });
+
+  it("never tells what an unexpected error says", async () => {
+    const c = await client(await clinic.certificate("access-point"));
+    const error = await c.getOrganisation({ organisationId: "x" }).catch((e: ParleyError) => e);
+    expect(error).toMatchObject({ code: Code.INTERNAL, message: "internal error" });
+  });
+
+  it("ends the streams of an organisation whose bundle is removed, and refuses its calls on the open connection", async () => {
+    const c = await client(await other.certificate("access-point"));
+    const stream = c.watchOrganisations({})[Symbol.asyncIterator]();
+    expect((await stream.next()).value).toMatchObject({ synchronised: true });
+    const ended = stream.next().then(
+      (r) => (r.done ? "ended" : "goes on"),
+      (e: ParleyError) => e.reason,
+    );
+    trust.removeBundle("clinic-b");
+    expect(await ended).toMatch(/ended|CANCELLED/);
+    expect(await refusal(c.issueToken({}))).toBe("UNAUTHENTICATED CERTIFICATE_REFUSED");
+  });
+});
