@@ -1,0 +1,60 @@
+import { Code, ParleyError } from "@parley/proto";
+import { seconds, type VaultDatabase } from "./database.js";
+
+export const ROLES = ["admin", "publisher", "scientist", "auditor"] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface User {
+  readonly user: string;
+  readonly roles: readonly Role[];
+}
+
+/** API keys and workers' one-time tokens, each as SHA-256 only. */
+export class AccessKeys {
+  constructor(private readonly database: VaultDatabase) {}
+
+  /** @throws ParleyError ALREADY_EXISTS for a user who has a key */
+  addKey(hash: Buffer, { user, roles }: User) {
+    const added = this.database.run(
+      `INSERT OR IGNORE INTO api_keys (hash, user, roles, created_at) VALUES (:hash, :user, :roles, :at)`,
+      { hash: hash.toString("hex"), user, roles: roles.join(","), at: seconds() },
+    );
+    if (added === 0)
+      throw new ParleyError(
+        Code.ALREADY_EXISTS,
+        "USER_EXISTS",
+        `user ${user} has an API key already`,
+        "Choose another name for this key.",
+      );
+  }
+
+  /** Found by the hash of the presented key: how long it takes says nothing of a key that is close to a right one. */
+  findUser(hash: Buffer): User | undefined {
+    const row = this.database.get<{ user: string; roles: string }>(
+      `SELECT user, roles FROM api_keys WHERE hash = :hash`,
+      { hash: hash.toString("hex") },
+    );
+    return row && { user: row.user, roles: row.roles.split(",") as Role[] };
+  }
+
+  hasKeys(): boolean {
+    return this.database.get(`SELECT 1 FROM api_keys LIMIT 1`) !== undefined;
+  }
+
+  addWorkerToken(hash: Buffer, expires: Date) {
+    this.database.run(`INSERT INTO worker_tokens (hash, expires_at) VALUES (:hash, :expires)`, {
+      hash: hash.toString("hex"),
+      expires: expires.getTime() / 1000,
+    });
+  }
+
+  /** Takes a token; true once only, and only before it expires. */
+  takeWorkerToken(hash: Buffer, now = seconds()): boolean {
+    return (
+      this.database.run(
+        `UPDATE worker_tokens SET used_at = :now WHERE hash = :hash AND used_at IS NULL AND expires_at > :now`,
+        { hash: hash.toString("hex"), now },
+      ) === 1
+    );
+  }
+}

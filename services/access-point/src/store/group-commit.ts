@@ -1,0 +1,49 @@
+import type { VaultDatabase } from "./database.js";
+
+interface Waiting {
+  readonly work: () => unknown;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Protocol, section 3: at most this many ids in one transaction. */
+const MOST = 64;
+
+/**
+ * Puts concurrent small transactions into one, so that they share one write to disk. Each keeps its own savepoint: one that
+ * throws takes back only its own rows. Callers hear of success only once the whole is on disk.
+ */
+export class GroupCommit {
+  private waiting: Waiting[] = [];
+
+  constructor(private readonly database: VaultDatabase) {}
+
+  run<T>(work: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.waiting.push({ work, resolve: resolve as (value: unknown) => void, reject });
+      if (this.waiting.length === 1) setImmediate(() => this.flush());
+    });
+  }
+
+  private flush() {
+    const group = this.waiting.splice(0, MOST);
+    if (this.waiting.length > 0) setImmediate(() => this.flush());
+    const answers: (() => void)[] = [];
+    try {
+      this.database.transaction(() => {
+        for (const { work, resolve, reject } of group) {
+          try {
+            const value = this.database.transaction(work);
+            answers.push(() => resolve(value));
+          } catch (error) {
+            answers.push(() => reject(error));
+          }
+        }
+      });
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+      return;
+    }
+    for (const answer of answers) answer();
+  }
+}
