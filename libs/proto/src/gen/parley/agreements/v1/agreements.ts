@@ -173,6 +173,10 @@ export interface ReleaseRequest {
   jobId: string;
   /** Agreement id. */
   agreementId: string;
+  /** Tickets that left the scheduler for this job; each may have bound all its records. */
+  ticketsGiven: number;
+  /** When the last of them ends; absent where none was given. What the model owner has not reported some time after this was not bound. */
+  lastTicketExpires: Date | undefined;
 }
 
 /** Response of Release. */
@@ -1323,7 +1327,7 @@ export const ReserveResponse: MessageFns<ReserveResponse> = {
 };
 
 function createBaseReleaseRequest(): ReleaseRequest {
-  return { jobId: "", agreementId: "" };
+  return { jobId: "", agreementId: "", ticketsGiven: 0, lastTicketExpires: undefined };
 }
 
 export const ReleaseRequest: MessageFns<ReleaseRequest> = {
@@ -1333,6 +1337,12 @@ export const ReleaseRequest: MessageFns<ReleaseRequest> = {
     }
     if (message.agreementId !== "") {
       writer.uint32(18).string(message.agreementId);
+    }
+    if (message.ticketsGiven !== 0) {
+      writer.uint32(24).uint32(message.ticketsGiven);
+    }
+    if (message.lastTicketExpires !== undefined) {
+      Timestamp.encode(toTimestamp(message.lastTicketExpires), writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1366,6 +1376,22 @@ export const ReleaseRequest: MessageFns<ReleaseRequest> = {
             message.agreementId = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ticketsGiven = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lastTicketExpires = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1385,6 +1411,8 @@ export const ReleaseRequest: MessageFns<ReleaseRequest> = {
     const message = createBaseReleaseRequest();
     message.jobId = object.jobId ?? "";
     message.agreementId = object.agreementId ?? "";
+    message.ticketsGiven = object.ticketsGiven ?? 0;
+    message.lastTicketExpires = object.lastTicketExpires ?? undefined;
     return message;
   },
 };

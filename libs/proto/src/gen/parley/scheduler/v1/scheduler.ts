@@ -93,6 +93,8 @@ export interface CreateJobRequest {
   agreementId: string;
   /** Number of records, at least 1. */
   records: number;
+  /** The plan's most records per run, a power of two; the scheduler cuts the job by it, and both access points check the cut against the plan. */
+  maxRecords: number;
 }
 
 /** Response of CreateJob. */
@@ -557,7 +559,7 @@ export const Job: MessageFns<Job> = {
 };
 
 function createBaseCreateJobRequest(): CreateJobRequest {
-  return { jobId: "", name: "", operation: "", assetId: "", agreementId: "", records: 0 };
+  return { jobId: "", name: "", operation: "", assetId: "", agreementId: "", records: 0, maxRecords: 0 };
 }
 
 export const CreateJobRequest: MessageFns<CreateJobRequest> = {
@@ -579,6 +581,9 @@ export const CreateJobRequest: MessageFns<CreateJobRequest> = {
     }
     if (message.records !== 0) {
       writer.uint32(48).uint32(message.records);
+    }
+    if (message.maxRecords !== 0) {
+      writer.uint32(56).uint32(message.maxRecords);
     }
     return writer;
   },
@@ -644,6 +649,14 @@ export const CreateJobRequest: MessageFns<CreateJobRequest> = {
             message.records = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.maxRecords = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -667,6 +680,7 @@ export const CreateJobRequest: MessageFns<CreateJobRequest> = {
     message.assetId = object.assetId ?? "";
     message.agreementId = object.agreementId ?? "";
     message.records = object.records ?? 0;
+    message.maxRecords = object.maxRecords ?? 0;
     return message;
   },
 };
