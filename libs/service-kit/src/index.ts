@@ -11,6 +11,7 @@ export { continueTrace, currentTrace, traceparentOf, withTrace, type TraceContex
 export { CertificateHolder, certificateFromFiles, type Certificate } from "./tls/certificate-holder.js";
 export { TrustStore } from "./tls/trust-store.js";
 export { authenticatePeer, type Peer } from "./tls/peer.js";
+export { thumbprint as thumbprintOf } from "@parley/agreement";
 export {
   mutualChannelCredentials,
   mutualServerCredentials,
@@ -51,3 +52,5 @@ export {
   type RunningService,
   type ServiceSettings,
 } from "./service/start-service.js";
+export { enrolmentBinding, type EnrolmentDependencies } from "./enrolment/enrolment-binding.js";
+export { readBundle, readSigningKey } from "./tls/files.js";

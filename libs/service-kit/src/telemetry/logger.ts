@@ -27,6 +27,7 @@ export function createLogger(service: string, level = "info"): Logger {
     level,
     base: { service },
     timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: describeError },
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: SECRET.flatMap((name) => [name, `*.${name}`]), remove: true },
     mixin: () => {
@@ -34,4 +35,21 @@ export function createLogger(service: string, level = "info"): Logger {
       return trace ? { traceId: trace.traceId } : {};
     },
   });
+}
+
+/** An error without what it may quote: a failed query's message lists its parameters, which may be keys. */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const query = error.message.startsWith("Failed query");
+  const frames = error.stack
+    ?.split("\n")
+    .filter((line) => line.startsWith("    at "))
+    .slice(0, 8);
+  return {
+    type: error.name,
+    message: query ? "a query failed" : error.message,
+    code: (error as { code?: unknown }).code,
+    frames,
+    cause: error.cause instanceof Error ? describeError(error.cause) : undefined,
+  };
 }

@@ -1,0 +1,25 @@
+import {
+  addressVariable,
+  addressesVariable,
+  certificateVariables,
+  commonVariables,
+  databaseVariables,
+  readEnvironment,
+} from "@parley/service-kit";
+import { z } from "zod";
+
+export const readConfig = (env: NodeJS.ProcessEnv = process.env) =>
+  readEnvironment(
+    {
+      ...commonVariables,
+      ...certificateVariables,
+      ...databaseVariables,
+      PARLEY_ENROL_LISTEN: addressVariable.default("127.0.0.1:8444"),
+      PARLEY_TRUST_DOMAIN: z.string().default("router"),
+      PARLEY_SERVICE_ADDRESSES: addressesVariable,
+      PARLEY_SIGNING_KEY_FILE: z.string().optional(),
+    },
+    env,
+  );
+
+export type Config = ReturnType<typeof readConfig>;

@@ -1,0 +1,227 @@
+import {
+  createAuthority,
+  createKeyAndCsr,
+  enrolmentProof,
+  fetchIssuerAuthority,
+  generateSigningKey,
+  issueCertificate,
+  parseOneTimeToken,
+  secretHashOf,
+} from "@parley/agreement";
+import { Code, ParleyError, enrolment, identity, type ServiceClient, type common } from "@parley/proto";
+import {
+  CertificateHolder,
+  TokenVerifier,
+  connect,
+  createLogger,
+  pinnedChannelCredentials,
+  thumbprintOf,
+  type RunningService,
+} from "@parley/service-kit";
+import {
+  DATABASE_KINDS,
+  testDatabase,
+  testOrganisation,
+  type TestDatabase,
+  type TestOrganisation,
+} from "@parley/service-kit/testing";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readConfig } from "./config.js";
+import { startIdentity } from "./service.js";
+
+type Client = ServiceClient<typeof identity.IdentityServiceService>;
+
+const refusal = (call: Promise<unknown>) =>
+  call.then(
+    () => "no error",
+    (error: ParleyError) => `${Code[error.code]} ${error.reason}`,
+  );
+
+describe.each(DATABASE_KINDS)("identity on %s", (kind) => {
+  let target: TestDatabase | undefined;
+  let router: TestOrganisation;
+  let clinic: TestOrganisation;
+  let service: RunningService;
+  let operator: Client;
+  const closing: { close(): void }[] = [];
+  const key = generateSigningKey();
+
+  const client = async (own: CertificateHolder): Promise<Client> => {
+    const made = connect(identity.IdentityServiceService, {
+      address: service.addresses.mtls,
+      own,
+      server: { org: "router", role: "identity", bundle: () => router.bundle },
+    });
+    closing.push(made);
+    return made;
+  };
+  const organisation = (id: string, bundle: readonly Uint8Array[]): common.Organisation => ({
+    id,
+    bundle: bundle.map((b) => Buffer.from(b)),
+    signingKey: Buffer.from(key.publicKey),
+    workerEndpoints: ["localhost:1"],
+    fingerprint: "",
+    revoked: false,
+  });
+  const enrol = async (token: string, organisation: common.Organisation) => {
+    const parsed = parseOneTimeToken(token);
+    const authority = await fetchIssuerAuthority(parsed);
+    const first = connect(enrolment.EnrolmentServiceService, {
+      address: parsed.address,
+      credentials: pinnedChannelCredentials(authority),
+    });
+    const proof = Buffer.from(enrolmentProof(key.privateKeyPem, secretHashOf(parsed.secret), organisation.id));
+    return first.enrol({ secret: parsed.secret, organisation, proof }).finally(() => first.close());
+  };
+
+  beforeAll(async () => {
+    target = await testDatabase(kind);
+    if (!target) return;
+    [router, clinic] = await Promise.all([testOrganisation("router"), testOrganisation("clinic-a")]);
+    const file = (name: string, text: string) => {
+      const path = join(target?.dataDir ?? "", name);
+      writeFileSync(path, text);
+      return path;
+    };
+    const { certificatePem, privateKeyPem } = (await router.certificate("identity")).current;
+    const config = readConfig({
+      PARLEY_LISTEN: "127.0.0.1:0",
+      PARLEY_ENROL_LISTEN: "127.0.0.1:0",
+      PARLEY_HEALTH_LISTEN: "127.0.0.1:0",
+      PARLEY_DATA_DIR: target.dataDir,
+      ...(target.url && { DATABASE_URL: target.url }),
+      PARLEY_TLS_CERT: file("cert.pem", certificatePem),
+      PARLEY_TLS_KEY: file("key.pem", privateKeyPem),
+      PARLEY_TLS_CA: file("ca.pem", router.authority.certificatePem),
+      PARLEY_SERVICE_ADDRESSES: "registry=localhost:5",
+    });
+    service = await startIdentity(config, createLogger("identity", "error"));
+    operator = await client(await router.certificate("operator"));
+  });
+  afterAll(async () => {
+    closing.forEach((c) => c.close());
+    await service?.close();
+    await target?.remove();
+  });
+
+  it("enrols an organisation once per token, and then admits its certificate", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { token } = await operator.createEnrolmentToken({ organisationId: "clinic-a", validSeconds: 60 });
+    expect(await refusal(enrol(token, organisation("clinic-b", clinic.bundle)))).toBe(
+      "PERMISSION_DENIED ENROLMENT_TOKEN_REFUSED",
+    );
+    expect(await refusal(enrol(token, organisation("router", clinic.bundle)))).toBe(
+      "INVALID_ARGUMENT ENROLMENT_INVALID",
+    );
+    const answer = await enrol(token, organisation("clinic-a", clinic.bundle));
+    expect(answer.organisation?.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    expect(answer.issuer?.id).toBe("router");
+    expect(answer.services).toMatchObject({ identity: service.addresses.mtls, registry: "localhost:5" });
+    expect(await refusal(enrol(token, organisation("clinic-a", clinic.bundle)))).toBe(
+      "PERMISSION_DENIED ENROLMENT_TOKEN_REFUSED",
+    );
+    const own = await client(await clinic.certificate("access-point"));
+    expect((await own.getOrganisation({ organisationId: "clinic-a" })).organisation?.workerEndpoints).toEqual([
+      "localhost:1",
+    ]);
+    expect((await own.updateEndpoints({ workerEndpoints: ["localhost:2"] })).organisation?.workerEndpoints).toEqual([
+      "localhost:2",
+    ]);
+    expect(await refusal(own.getOrganisation({ organisationId: "nobody" }))).toBe("NOT_FOUND ORGANISATION_NOT_FOUND");
+  });
+
+  it("refuses an enrolment without possession of the signing key, and an expired token", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { token } = await operator.createEnrolmentToken({ organisationId: "clinic-c", validSeconds: 60 });
+    const stolen = {
+      ...organisation("clinic-c", clinic.bundle),
+      signingKey: Buffer.from(generateSigningKey().publicKey),
+    };
+    expect(await refusal(enrol(token, stolen))).toBe("INVALID_ARGUMENT ENROLMENT_INVALID");
+    const short = await operator.createEnrolmentToken({ organisationId: "clinic-c", validSeconds: 1 });
+    const parsed = parseOneTimeToken(short.token);
+    const authority = await fetchIssuerAuthority(parsed);
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const first = connect(enrolment.EnrolmentServiceService, {
+      address: parsed.address,
+      credentials: pinnedChannelCredentials(authority),
+    });
+    const proof = Buffer.from(enrolmentProof(key.privateKeyPem, secretHashOf(parsed.secret), "clinic-c"));
+    expect(
+      await refusal(
+        first.enrol({ secret: parsed.secret, organisation: organisation("clinic-c", clinic.bundle), proof }),
+      ),
+    ).toBe("PERMISSION_DENIED ENROLMENT_TOKEN_REFUSED");
+    first.close();
+  });
+
+  it("keeps the operator's rpcs for the operator, and another authority away from a name", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const own = await client(await clinic.certificate("access-point"));
+    expect(await refusal(own.createEnrolmentToken({ organisationId: "x", validSeconds: 0 }))).toBe(
+      "PERMISSION_DENIED ROLE_REFUSED",
+    );
+    const clinicOperator = await client(await clinic.certificate("operator"));
+    expect(await refusal(clinicOperator.revokeOrganisation({ organisationId: "clinic-a", reason: "" }))).toBe(
+      "PERMISSION_DENIED ROLE_REFUSED",
+    );
+    const forged = await createAuthority({ org: "router" });
+    const { privateKeyPem, csrDer } = await createKeyAndCsr();
+    const { pem } = await issueCertificate(forged, {
+      org: "router",
+      role: "operator",
+      dnsNames: ["localhost"],
+      csrDer,
+      validHours: 1,
+    });
+    const thief = await client(new CertificateHolder({ certificatePem: pem + forged.certificatePem, privateKeyPem }));
+    expect(await refusal(thief.revokeOrganisation({ organisationId: "clinic-a", reason: "" }))).toMatch(/^UNAVAILABLE/);
+  });
+
+  it("issues tokens that hold only with the certificate they were issued to", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const holder = await clinic.certificate("access-point");
+    const own = await client(holder);
+    const { token } = await own.issueToken({});
+    const { jwks } = await own.getKeys({});
+    const verifier = new TokenVerifier(async () => JSON.parse(jwks));
+    const peer = (h: CertificateHolder) => ({
+      org: "clinic-a",
+      role: "access-point",
+      thumbprint: thumbprintOf(h.leaf),
+      certificate: h.leaf,
+    });
+    expect(await verifier.verify(token, peer(holder))).toEqual({ org: "clinic-a", role: "access-point" });
+    expect(await refusal(verifier.verify(token, peer(await clinic.certificate("access-point"))))).toBe(
+      "UNAUTHENTICATED TOKEN_REFUSED",
+    );
+    expect(await refusal(verifier.verify(token, { ...peer(holder), org: "clinic-b" }))).toBe(
+      "UNAUTHENTICATED TOKEN_REFUSED",
+    );
+    const [head, , signature] = token.split(".");
+    const body = Buffer.from(JSON.stringify({ sub: "clinic-a" })).toString("base64url");
+    expect(await refusal(verifier.verify(`${head}.${body}.${signature}`, peer(holder)))).toBe(
+      "UNAUTHENTICATED TOKEN_REFUSED",
+    );
+  });
+
+  it("streams organisations to router services, with revocations; a revoked organisation is out at once", async ({
+    skip,
+  }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const registry = await client(await router.certificate("registry"));
+    const own = await client(await clinic.certificate("access-point"));
+    await own.getKeys({});
+    const stream = registry.watchOrganisations({})[Symbol.asyncIterator]();
+    expect((await stream.next()).value?.organisation).toMatchObject({ id: "clinic-a", revoked: false });
+    expect((await stream.next()).value?.synchronised).toBe(true);
+    const change = stream.next();
+    await operator.revokeOrganisation({ organisationId: "clinic-a", reason: "test" });
+    expect((await change).value?.organisation).toMatchObject({ id: "clinic-a", revoked: true });
+    expect(await refusal(own.getKeys({}))).toBe("UNAUTHENTICATED CERTIFICATE_REFUSED");
+    expect(await refusal(own.watchOrganisations({})[Symbol.asyncIterator]().next())).toMatch(/REFUSED$/);
+    await stream.return?.();
+  });
+});
