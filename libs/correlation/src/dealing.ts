@@ -1,20 +1,214 @@
-import type { Plan } from "@parley/plan";
+import { blocksOf, BLOCK, gateCounts, gateOf, isGateStep, maskBytes, sizeOf, weightCount } from "@parley/plan";
+import type { GateStep, LinearStep, Plan, TableGate } from "@parley/plan";
+import {
+  allocationBytes,
+  createRing,
+  gateSpecBytes,
+  multiplyAdd,
+  operandBytes,
+  packOperand,
+  scratchBytes,
+  writeGate,
+} from "@parley/ring";
+import type { PackedOperand, Ring } from "@parley/ring";
 
+import { deriveMask, stepKey } from "./key-derivation.js";
 import type { BatchKeys } from "./key-derivation.js";
+import { Keystream } from "./keystream.js";
+import { maskStream } from "./mask.js";
 
-/** Deals batches for one mask: computes P1's explicit corrections. */
+/** Largest piece of corrections. */
+const CHUNK_BYTES = 256 * 1024;
+/** Records of a linear step are dealt in groups of about this many bytes. */
+const GROUP_BYTES = 4 * 1024 * 1024;
+/** Masks U up to this size stay expanded between batches. */
+const CACHE_BYTES = 256 * 1024 * 1024;
+
+/** Where the work on one kind of step lies in the ring's memory. Nothing in it outlives one synchronous piece of work. */
+interface LinearWork {
+  readonly v: number;
+  readonly c0: number;
+  readonly y: number;
+  readonly scratch: number;
+}
+interface GateWork {
+  readonly spec: number;
+  readonly r0: number;
+  readonly r1: number;
+  readonly p0: number;
+  readonly drawn: number;
+  readonly out: number;
+}
+
+/**
+ * Deals batches for one mask. Computes P1's explicit corrections, which with its key make its part; P0's part is its key.
+ * Batches may be dealt at the same time; each call draws all its randomness from its own keys.
+ */
 export class Dealing {
+  private readonly key: Uint8Array;
+  private readonly ring: Ring;
+  /** Room for the largest step's work, used anew by each piece. */
+  private readonly work: number;
+  private readonly cache?: Map<number, PackedOperand>;
+
+  /** @param maskKey the dealer's key of this mask, 32 bytes; U is derived from it as in expandMask */
   constructor(
     readonly plan: Plan,
-    _maskKey: Uint8Array,
-    _maskId: Uint8Array,
-  ) {}
-
-  /** P1's corrections of one batch in the order of steps, in chunks of at most 256 KiB that belong to the caller. */
-  async *corrections(_keys: BatchKeys, _records: number): AsyncGenerator<Uint8Array> {
-    throw new Error("not built yet");
+    maskKey: Uint8Array,
+    maskId: Uint8Array,
+  ) {
+    this.key = deriveMask(maskKey, maskId);
+    const linear = plan.steps.flatMap((step) => (step.op === "linear" ? [step] : []));
+    const operands = linear.map((step) => allocationBytes(operandBytes(step.shape, 64)));
+    const cached = maskBytes(plan) <= CACHE_BYTES;
+    const work = plan.steps.map((step) =>
+      step.op === "linear" ? this.linearBytes(step, cached) : isGateStep(step) ? gateBytes(gateOf(plan, step)) : 0,
+    );
+    const kept = cached ? operands.reduce((a, b) => a + b, 0) : 0;
+    this.ring = createRing(kept + Math.max(0, ...work));
+    if (cached) {
+      this.cache = new Map();
+      plan.steps.forEach((step, index) => {
+        if (step.op !== "linear") return;
+        const at = this.ring.alloc(operandBytes(step.shape, 64));
+        this.cache?.set(index, this.pack(step, index, at));
+      });
+    }
+    this.work = this.ring.mark();
   }
 
-  /** Erases U. */
-  destroy(): void {}
+  /**
+   * P1's corrections of one batch, in the order of steps: pieces of at most 256 KiB that belong to the caller.
+   * @param records of the run
+   */
+  async *corrections(keys: BatchKeys, records: number): AsyncGenerator<Uint8Array> {
+    for (const [index, step] of this.plan.steps.entries()) {
+      if (step.op === "linear") yield* this.linear(step, index, keys, records);
+      else if (isGateStep(step)) yield* this.gate(step, index, keys, records);
+    }
+  }
+
+  /** Erases U. The object is of no use afterwards. */
+  destroy(): void {
+    this.key.fill(0);
+    this.ring.zero();
+  }
+
+  /** c1 = U*v - c0, protocol section 4; v from P1's key of the tensor's first reader, c0 from P0's. */
+  private *linear(step: LinearStep, index: number, keys: BatchKeys, records: number): Generator<Uint8Array> {
+    const first = this.plan.steps.findIndex((s) => s.op === "linear" && s.input === step.input);
+    const v = new Keystream(stepKey(keys.key1, first));
+    const c0 = new Keystream(stepKey(keys.key0, index));
+    const [inputs, outputs] = [this.plan.tensors[step.input], this.plan.tensors[step.output]].map(sizeOf);
+    for (let done = 0; done < records;) {
+      const { ring } = this;
+      const operand = this.cache?.get(index) ?? this.pack(step, index, ring.alloc(operandBytes(step.shape, 64)));
+      const n = Math.min(this.groupRecords(step), records - done);
+      const at = this.linearWork(step, n);
+      v.fill(ring.u8(at.v, 8 * n * inputs));
+      c0.fill(ring.u8(at.c0, 8 * n * outputs));
+      multiplyAdd(ring, operand, at.v, at.y, n, at.scratch);
+      ring.exports.subWords(at.y, at.y, at.c0, n * outputs);
+      const c1 = ring.u8(at.y, 8 * n * outputs).slice();
+      ring.release(this.work);
+      yield* pieces(c1);
+      done += n;
+    }
+  }
+
+  /** P1's blocks of all gates of a step, protocol section 5. */
+  private *gate(step: GateStep, index: number, keys: BatchKeys, records: number): Generator<Uint8Array> {
+    const gate = gateOf(this.plan, step);
+    const r1 = new Keystream(stepKey(keys.key1, index));
+    const drawn = new Keystream(stepKey(keys.dealerKey, index));
+    let before = 0; // bytes of P0's stream that earlier rounds took
+    for (const count of gateCounts(this.plan, step, records)) {
+      const blocks = blocksOf(count);
+      const rBytes = 8 * BLOCK * blocks;
+      const r0 = new Keystream(stepKey(keys.key0, index), before);
+      const p0 = new Keystream(stepKey(keys.key0, index), before + rBytes);
+      before += rBytes + blocks * gate.blockBytes;
+      for (let done = 0; done < blocks;) {
+        const { ring } = this;
+        const n = Math.min(groupBlocks(gate), blocks - done);
+        const at = gateWork(ring, gate, n);
+        r0.fill(ring.u8(at.r0, 8 * BLOCK * n));
+        r1.fill(ring.u8(at.r1, 8 * BLOCK * n));
+        p0.fill(ring.u8(at.p0, gate.blockBytes * n));
+        drawn.fill(ring.u8(at.drawn, drawnBytes(gate) * n));
+        ring.exports.gateDeal(at.spec, at.r0, at.r1, at.p0, at.drawn, at.out, n);
+        const out = ring.u8(at.out, gate.blockBytes * n).slice();
+        ring.release(this.work);
+        yield out;
+        done += n;
+      }
+    }
+  }
+
+  private pack(step: LinearStep, index: number, at: number): PackedOperand {
+    const u = new Uint8Array(8 * weightCount(this.plan, index));
+    maskStream(this.key, index).fill(u);
+    const operand = packOperand(this.ring, step.shape, u, at);
+    u.fill(0);
+    return operand;
+  }
+
+  private groupRecords(step: LinearStep): number {
+    const words = Math.max(sizeOf(this.plan.tensors[step.input]), sizeOf(this.plan.tensors[step.output]));
+    return Math.max(1, Math.min(this.plan.maxRecords, Math.floor(GROUP_BYTES / (8 * words))));
+  }
+
+  private linearWork(step: LinearStep, records: number): LinearWork {
+    const { ring } = this;
+    const out = 8 * records * sizeOf(this.plan.tensors[step.output]);
+    return {
+      v: ring.alloc(8 * records * sizeOf(this.plan.tensors[step.input])),
+      c0: ring.alloc(out),
+      y: ring.alloc(out),
+      scratch: ring.alloc(scratchBytes(step.shape, records)),
+    };
+  }
+
+  private linearBytes(step: LinearStep, cached: boolean): number {
+    const records = this.groupRecords(step);
+    const [inputs, outputs] = [this.plan.tensors[step.input], this.plan.tensors[step.output]].map(sizeOf);
+    const operand = cached ? 0 : allocationBytes(operandBytes(step.shape, 64));
+    const work =
+      allocationBytes(8 * records * inputs) +
+      2 * allocationBytes(8 * records * outputs) +
+      allocationBytes(scratchBytes(step.shape, records));
+    // Packing an operand stages one row of words.
+    return operand + Math.max(work, allocationBytes(8 * inputs));
+  }
+}
+
+/** Rows per block that the dealer draws: the masks of opened bits, s_b, s_u. */
+const drawnBytes = (gate: TableGate): number => 16 * (gate.openedRows + gate.selectRows);
+
+const groupBlocks = (gate: TableGate): number => Math.max(1, Math.floor(CHUNK_BYTES / gate.blockBytes));
+
+function gateWork(ring: Ring, gate: TableGate, blocks: number): GateWork {
+  return {
+    spec: writeGate(ring, gate, 0),
+    r0: ring.alloc(8 * BLOCK * blocks),
+    r1: ring.alloc(8 * BLOCK * blocks),
+    p0: ring.alloc(gate.blockBytes * blocks),
+    drawn: ring.alloc(drawnBytes(gate) * blocks),
+    out: ring.alloc(gate.blockBytes * blocks),
+  };
+}
+
+function gateBytes(gate: TableGate): number {
+  const blocks = groupBlocks(gate);
+  return (
+    gateSpecBytes(gate) +
+    4 * 32 +
+    2 * allocationBytes(8 * BLOCK * blocks) +
+    2 * allocationBytes(gate.blockBytes * blocks) +
+    allocationBytes(drawnBytes(gate) * blocks)
+  );
+}
+
+function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.slice(at, at + CHUNK_BYTES);
 }

@@ -47,9 +47,7 @@ function run(gate: TableGate, y: bigint[], r: bigint[], modes: { reference: bool
     z: ring.alloc(8 * padded),
   }));
   for (const p of party) k.gateLookUp(p.spec, x, p.part, p.sent, p.state, blocks);
-  party.forEach((p, i) =>
-    k.gateFold(p.spec, p.part, p.sent, party[1 - i].sent, p.state, p.select, blocks),
-  );
+  party.forEach((p, i) => k.gateFold(p.spec, p.part, p.sent, party[1 - i].sent, p.state, p.select, blocks));
   party.forEach((p, i) => k.gateSelect(p.spec, x, p.part, p.select, party[1 - i].select, p.z, blocks));
 
   if (modes.reference)
@@ -58,11 +56,18 @@ function run(gate: TableGate, y: bigint[], r: bigint[], modes: { reference: bool
       const inputs = X.slice(n * BLOCK, (n + 1) * BLOCK);
       const rows = (at: number, count: number): bigint[] => reference.rowsOf(slice(at, 16 * count));
       const block0 = reference.readBlock(gate, slice(p0, gate.blockBytes));
-      const dealt = reference.dealBlock(gate, R.slice(n * BLOCK, (n + 1) * BLOCK), block0, rows(drawn, gate.openedRows + gate.selectRows));
+      const dealt = reference.dealBlock(
+        gate,
+        R.slice(n * BLOCK, (n + 1) * BLOCK),
+        block0,
+        rows(drawn, gate.openedRows + gate.selectRows),
+      );
       expect(reference.writeBlock(dealt)).toEqual(slice(p1, gate.blockBytes));
       const looked = ([0, 1] as const).map((p) => reference.lookUpBlock(gate, p, inputs, [block0, dealt][p]));
       const hats = looked[0].sent.map((row, i) => row ^ looked[1].sent[i]);
-      const selects = ([0, 1] as const).map((p) => reference.foldBlock(gate, p, [block0, dealt][p], hats, looked[p].state));
+      const selects = ([0, 1] as const).map((p) =>
+        reference.foldBlock(gate, p, [block0, dealt][p], hats, looked[p].state),
+      );
       const opened = selects[0].map((row, i) => row ^ selects[1][i]);
       party.forEach((p, i) => {
         expect(rows(p.sent, gate.openedRows)).toEqual(looked[i].sent);
@@ -91,14 +96,15 @@ function range({ function: f, width, shift }: TableGate): [bigint, bigint] {
 const relu = (width: number, shift: number, modulus: number, most?: number): TableGate =>
   tableGate({ kind: "table", function: "relu", width, shift, modulus }, most ? { high: most, low: most } : undefined);
 const truncate = (width: number, shift: number, modulus: number, most?: number): TableGate =>
-  tableGate({ kind: "table", function: "truncate", width, shift, modulus }, most ? { high: most, low: most } : undefined);
+  tableGate(
+    { kind: "table", function: "truncate", width, shift, modulus },
+    most ? { high: most, low: most } : undefined,
+  );
 
 describe("the gate, exhaustively for small widths: every input with every mask r", () => {
   const cases = [2, 3, 4, 5, 6].flatMap((w) =>
     Array.from({ length: w - 1 }, (_, g) => g).flatMap((g) =>
-      [1, 2, 6].flatMap((most) =>
-        [w, 64, Math.max(1, w - g - 1)].map((modulus) => ({ w, g, most, modulus })),
-      ),
+      [1, 2, 6].flatMap((most) => [w, 64, Math.max(1, w - g - 1)].map((modulus) => ({ w, g, most, modulus }))),
     ),
   );
   const exhaust = (gate: TableGate): void => {
@@ -135,7 +141,8 @@ function edges(gate: TableGate): { y: bigint[]; r: bigint[] } {
   return { y: pairs.map((p) => p.y), r: pairs.map((p) => p.r) };
 }
 
-const randomBits = (bits: number): bigint => BigInt.asUintN(bits, new DataView(new Uint8Array(randomBytes(8)).buffer).getBigUint64(0));
+const randomBits = (bits: number): bigint =>
+  BigInt.asUintN(bits, new DataView(new Uint8Array(randomBytes(8)).buffer).getBigUint64(0));
 
 describe("the gate, real widths", () => {
   const cases = [32, 40, 48, 56, 62].flatMap((w) =>

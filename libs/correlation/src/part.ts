@@ -33,7 +33,7 @@ export class ExpandedPart {
 
   /** Next corrections. @throws Error where the dealer sent fewer, or after close() */
   async corrections(target: Uint8Array): Promise<void> {
-    for (let at = 0; at < target.length; ) {
+    for (let at = 0; at < target.length;) {
       if (this.closed) throw new Error("the batch's part is erased: a session needs a new batch");
       if (this.piece.length === 0) {
         const next = await this.source.next();

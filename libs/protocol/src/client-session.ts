@@ -1,39 +1,67 @@
-import type { Plan } from "@parley/plan";
+import { sizeOf } from "@parley/plan";
 
-import type { Channel } from "./channel.js";
-import type { PartyCorrelations } from "./correlations.js";
-import type { SessionObserver } from "./observer.js";
+import { SessionError } from "./error.js";
+import type { Instruction } from "./program.js";
+import { Session } from "./session.js";
+import type { SessionOptions } from "./session.js";
 
-export interface ClientSessionOptions {
-  readonly plan: Plan;
-  readonly records: number;
+export interface ClientSessionOptions extends SessionOptions {
   /** D, the masked weights: 8 bytes a weight, linear steps in order. */
   readonly masked: Uint8Array;
-  readonly correlations: PartyCorrelations;
-  readonly channel: Channel;
-  readonly observer?: SessionObserver;
 }
 
-/** Party P1 of one run. One prepare(), one run(); then its batch is dead. */
-export class ClientSession {
-  constructor(readonly options: ClientSessionOptions) {}
+/** Party P1, the data's side, of one run. One prepare(), one run(); then its batch is dead. */
+export class ClientSession extends Session {
+  private result?: BigInt64Array;
 
-  /** Expands the correlations, computes all shares that do not depend on the input, and sends the offline shares. */
-  prepare(): Promise<void> {
-    throw new Error("not built yet");
+  /** @throws SessionError INVALID where plan, records and masked weights do not fit each other */
+  constructor(options: ClientSessionOptions) {
+    super(options, { party: 1, masked: options.masked });
   }
 
   /**
-   * @param input n records, scaled integers
-   * @returns the revealed integers of all records, sign-extended from output.width
+   * Expands the correlations, computes all shares that do not depend on the input, and sends the offline shares.
+   * @throws SessionError
    */
-  run(_input: BigInt64Array): Promise<BigInt64Array> {
-    throw new Error("not built yet");
+  prepare(): Promise<void> {
+    return this.prepareOnce();
   }
 
-  transcript(): Uint8Array {
-    throw new Error("not built yet");
+  /**
+   * @param input n records of the plan's input tensor, row-major: integers at its scale
+   * @returns the revealed integers of all records, sign-extended from output.width
+   * @throws SessionError
+   */
+  async run(input: BigInt64Array): Promise<BigInt64Array> {
+    const { plan, arena, records, tensors } = this.context;
+    const count = records * sizeOf(plan.tensors[plan.input.tensor]);
+    if (input.length !== count)
+      throw new SessionError("INVALID", `the run takes ${count} input values, not ${input.length}`);
+    await this.runOnce(() => arena.ring.i64(tensors[plan.input.tensor].at, count).set(input));
+    if (!this.result) throw new SessionError("STATE", "the run ended without a result");
+    return this.result;
   }
 
-  destroy(): void {}
+  protected override beforeLast(): void {
+    // The last message is P0's.
+  }
+
+  /** P0's share of the output, added to P1's and sign-extended. */
+  protected override outputInstruction(opening: number): Instruction {
+    const { plan, arena, records, tensors, words } = this.context;
+    const { tensor, width } = plan.output;
+    const count = records * sizeOf(plan.tensors[tensor]);
+    return {
+      kind: "open",
+      step: plan.steps.length,
+      opening,
+      complete: (_own, peer) => {
+        const { ring } = arena;
+        ring.exports.bitsToWords(peer, words.at, count, width);
+        ring.exports.addWords(words.at, words.at, tensors[tensor].at, count);
+        ring.exports.signExtendWords(words.at, width, count);
+        this.result = ring.i64(words.at, count).slice();
+      },
+    };
+  }
 }

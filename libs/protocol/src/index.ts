@@ -5,6 +5,7 @@ export type { PartyCorrelations } from "./correlations.js";
 export type { SessionObserver } from "./observer.js";
 export { SessionError } from "./error.js";
 export type { SessionFailure } from "./error.js";
+export type { SessionOptions } from "./session.js";
 export { ServerSession } from "./server-session.js";
 export type { ServerSessionOptions } from "./server-session.js";
 export { ClientSession } from "./client-session.js";

@@ -2,33 +2,9 @@
 export interface GateKernels {
   gateSlice(x: number, rows: number, width: number, subBit: number): void;
   gateLookUp(spec: number, x: number, blocks: number, sent: number, state: number, count: number): void;
-  gateFold(
-    spec: number,
-    blocks: number,
-    own: number,
-    peer: number,
-    state: number,
-    select: number,
-    count: number,
-  ): void;
-  gateSelect(
-    spec: number,
-    x: number,
-    blocks: number,
-    own: number,
-    peer: number,
-    z: number,
-    count: number,
-  ): void;
-  gateDeal(
-    spec: number,
-    r0: number,
-    r1: number,
-    p0: number,
-    drawn: number,
-    out: number,
-    count: number,
-  ): void;
+  gateFold(spec: number, blocks: number, own: number, peer: number, state: number, select: number, count: number): void;
+  gateSelect(spec: number, x: number, blocks: number, own: number, peer: number, z: number, count: number): void;
+  gateDeal(spec: number, r0: number, r1: number, p0: number, drawn: number, out: number, count: number): void;
   wordsAddMod(out: number, a: number, b: number, count: number, width: number): void;
   wordsToBits(words: number, out: number, count: number, bits: number): void;
   bitsToWords(bytes: number, words: number, count: number, bits: number): void;
@@ -42,15 +18,7 @@ export interface GateKernels {
     slots: number,
     width: number,
   ): void;
-  poolWinners(
-    pool: number,
-    z: number,
-    b: number,
-    first: number,
-    pairs: number,
-    records: number,
-    slots: number,
-  ): void;
+  poolWinners(pool: number, z: number, b: number, first: number, pairs: number, records: number, slots: number): void;
   poolLoad(pool: number, x: number, count: number, records: number, slots: number): void;
   poolGather(out: number, pool: number, index: number, count: number, records: number, slots: number): void;
 }

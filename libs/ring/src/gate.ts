@@ -42,7 +42,9 @@ const chainFields = (chain: GateChain): number[] => [
   chain.from,
   chain.sent * ROW,
   0,
-  ...Array.from({ length: 8 }, (_, j) => (j < chain.chunks.length ? [chain.chunks[j], offset(chain.tables[j])] : [0, 0])).flat(),
+  ...Array.from({ length: 8 }, (_, j) =>
+    j < chain.chunks.length ? [chain.chunks[j], offset(chain.tables[j])] : [0, 0],
+  ).flat(),
   ...(chain.chunks.length < 2 ? [] : [...chain.e, ...chain.l.flat()].map(offset)),
 ];
 

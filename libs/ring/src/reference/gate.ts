@@ -18,7 +18,9 @@ export function rowsOf(bytes: Uint8Array): Rows {
 }
 
 export function bytesOf(rows: Rows): Uint8Array {
-  return Uint8Array.from(rows.flatMap((row) => Array.from({ length: ROW }, (_, i) => Number((row >> BigInt(8 * i)) & 0xffn))));
+  return Uint8Array.from(
+    rows.flatMap((row) => Array.from({ length: ROW }, (_, i) => Number((row >> BigInt(8 * i)) & 0xffn))),
+  );
 }
 
 const position = (element: number): bigint => BigInt(16 * (element % 8) + Math.floor(element / 8));
@@ -87,7 +89,12 @@ function lookUpChain(gate: GateLayout, chain: GateChain, block: Rows, bits: Rows
 }
 
 /** Step 2 and this party's rows of step 3; state: [share of b before the fold, share of u before the fold]. */
-export function lookUpBlock(gate: GateLayout, party: 0 | 1, x: bigint[], block: ReferenceBlock): { sent: Rows; state: Rows } {
+export function lookUpBlock(
+  gate: GateLayout,
+  party: 0 | 1,
+  x: bigint[],
+  block: ReferenceBlock,
+): { sent: Rows; state: Rows } {
   const one = party === 0 ? ONES : 0n;
   const relu = gate.function === "relu";
   const bits = slice(x, gate.width, relu && gate.shift > 0 ? gate.shift : -1);
@@ -108,7 +115,8 @@ function foldChain(chain: GateChain, block: Rows, hats: Rows, one: bigint): bigi
   for (let j = 0; j < m - 1; j++)
     for (let s = 0; s < 1 << (m - 1 - j); s++) {
       let open = ONES;
-      for (let k = 0; k < m - 1 - j; k++) if (((s >> k) & 1) === 0) open &= hats[chain.sent + (m - 1) + (m - 1 - k) - 1];
+      for (let k = 0; k < m - 1 - j; k++)
+        if (((s >> k) & 1) === 0) open &= hats[chain.sent + (m - 1) + (m - 1 - k) - 1];
       const e = s === 0 ? one : block[chain.e[s]];
       sum ^= open & ((hats[chain.sent + j] & e) ^ block[chain.l[j][s]]);
     }
@@ -119,7 +127,8 @@ function foldChain(chain: GateChain, block: Rows, hats: Rows, one: bigint): bigi
 export function foldBlock(gate: GateLayout, party: 0 | 1, block: ReferenceBlock, hats: Rows, state: Rows): Rows {
   const one = party === 0 ? ONES : 0n;
   const select: Rows = [];
-  if (gate.function === "relu") select.push(foldChain(gate.high, block.rows, hats, one) ^ state[0] ^ block.rows[gate.sb]);
+  if (gate.function === "relu")
+    select.push(foldChain(gate.high, block.rows, hats, one) ^ state[0] ^ block.rows[gate.sb]);
   if (gate.shift > 0) select.push(foldChain(gate.low, block.rows, hats, one) ^ state[1] ^ block.rows[gate.su]);
   return select;
 }
@@ -180,7 +189,10 @@ export function dealBlock(gate: GateLayout, r: bigint[], p0: ReferenceBlock, dra
     const rho = value >> BigInt(gate.width - 1);
     const [b, u] = [bitOf(sb, n), bitOf(su, n)];
     const C = gate.shift > 0 ? [R + u, R - u] : [R];
-    const plain: [bigint, bigint?][] = [...(relu ? [[b] as [bigint]] : []), ...C.map((c): [bigint, bigint] => [c, rho])];
+    const plain: [bigint, bigint?][] = [
+      ...(relu ? [[b] as [bigint]] : []),
+      ...C.map((c): [bigint, bigint] => [c, rho]),
+    ];
     if (relu) plain.push(...C.map((c): [bigint, bigint] => [b * c, b * rho]));
     if (gate.rho === "separate") plain.push([rho], ...(relu ? [[b * rho] as [bigint]] : []));
     plain.forEach(([c, above], a) => {

@@ -1,0 +1,263 @@
+import { schedule as scheduleOf } from "@parley/plan";
+import type { Opening, Plan } from "@parley/plan";
+
+import { Arena } from "./arena.js";
+import { buildContext, buildProgram } from "./build-program.js";
+import type { Operands } from "./build-program.js";
+import type { Channel } from "./channel.js";
+import { Conversation } from "./conversation.js";
+import type { PartyCorrelations } from "./correlations.js";
+import { SessionError } from "./error.js";
+import type { SessionObserver } from "./observer.js";
+import type { Context, Instruction, StepProgram } from "./program.js";
+
+export interface SessionOptions {
+  readonly plan: Plan;
+  /** Records of the run. */
+  readonly records: number;
+  /** This party's part of one batch; the session closes it. */
+  readonly correlations: PartyCorrelations;
+  readonly channel: Channel;
+  readonly observer?: SessionObserver;
+}
+
+type State = "new" | "preparing" | "prepared" | "running" | "done" | "ended";
+interface Waiter {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/**
+ * One party's side of one run: prepared once, run once. Whatever ends it, its batch is dead and its memory is erased.
+ * The run is driven by the peer's messages: each either completes the opening that the program waits for or ends the session.
+ */
+export abstract class Session {
+  protected readonly context: Context;
+  private readonly arena = new Arena();
+  private readonly conversation: Conversation;
+  private readonly openings: readonly Opening[];
+  private readonly programs: readonly StepProgram[];
+  private readonly correlations: PartyCorrelations;
+  private readonly channel: Channel;
+  private readonly observer?: SessionObserver;
+  private state: State = "new";
+  private failure?: SessionError;
+  private waiter?: Waiter;
+  /** What the run does, and how far it is. */
+  private readonly instructions: readonly Instruction[];
+  private at = 0;
+  private shared = false;
+  private deferred = false;
+  private blocked = false;
+  private current = -1;
+
+  /** @throws SessionError INVALID where plan, records and operands do not fit each other */
+  constructor(options: SessionOptions, operands: Operands) {
+    const { plan, records } = options;
+    if (!Number.isInteger(records) || records < 1 || records > plan.maxRecords)
+      throw new SessionError("INVALID", `a run of ${records} records; the plan allows 1 to ${plan.maxRecords}`);
+    this.correlations = options.correlations;
+    this.channel = options.channel;
+    this.observer = options.observer;
+    const schedule = scheduleOf(plan, records);
+    this.openings = schedule.openings;
+    this.context = buildContext(plan, records, schedule, operands.party, this.arena);
+    this.conversation = new Conversation(schedule, operands.party, this.arena, this.channel);
+    this.programs = buildProgram(this.context, operands);
+    const output = this.context.nextOpening(plan.steps.length, "output");
+    this.instructions = [...this.programs.flatMap((p) => p.instructions), this.outputInstruction(output)];
+    this.arena.build();
+    this.channel.onClose((error) => this.closed(error));
+    this.channel.receive((step, payload) => this.take(step, payload));
+  }
+
+  /** SHA-256 over (sender, step, length, bytes) of all steps so far. */
+  transcript(): Uint8Array {
+    return this.conversation.transcript.digest();
+  }
+
+  /** Ends the session where it has not ended, and erases its memory. */
+  destroy(): void {
+    if (this.state === "done" || this.state === "ended") this.erase();
+    else this.fail(new SessionError("STOPPED", "the session was stopped"));
+  }
+
+  /** The opening of the output: P0 shares, P1 reads. */
+  protected abstract outputInstruction(opening: number): Instruction;
+  /** Called before the last message of the schedule leaves; throws to keep it. */
+  protected abstract beforeLast(): void;
+
+  protected async prepareOnce(): Promise<void> {
+    this.enter("new", "preparing", "prepare()");
+    try {
+      for (const [index, program] of this.programs.entries()) {
+        this.observer?.stepStarted?.(index, this.stepName(index), "offline");
+        await program.expand(this.correlations);
+        this.requireAlive();
+        for (const instruction of program.instructions) this.runOffline(instruction);
+        this.observer?.stepEnded?.(index, this.stepName(index), "offline");
+      }
+      this.correlations.close();
+      if (!this.conversation.offlineDone) await this.wait();
+      this.requireAlive();
+      this.state = "prepared";
+    } catch (error) {
+      throw this.fail(error);
+    }
+  }
+
+  protected async runOnce(start: () => void): Promise<void> {
+    this.enter("prepared", "running", "run()");
+    try {
+      start();
+      const end = this.wait();
+      this.advance();
+      await end;
+    } catch (error) {
+      throw this.fail(error);
+    }
+  }
+
+  /** P1: what does not depend on the input is done, and sent, before it is known. */
+  private runOffline(instruction: Instruction): void {
+    if (instruction.kind === "compute") {
+      if (instruction.offline) instruction.run();
+      return;
+    }
+    if (!this.sentOffline(instruction.opening)) return;
+    instruction.share?.(this.conversation.ownShare(instruction.opening));
+    this.conversation.wrote(instruction.opening, () => undefined);
+  }
+
+  private take(step: number, payload: Uint8Array): void {
+    if (this.state === "done" || this.state === "ended") return;
+    try {
+      this.conversation.take(step, payload, this.state === "new" || this.state === "preparing" ? "offline" : "online");
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (this.state === "running") {
+      if (this.blocked) {
+        this.blocked = false;
+        this.observer?.resumed?.(step);
+      }
+      if (!this.deferred) this.advance();
+    } else if (this.state === "preparing" && this.conversation.offlineDone) this.settle();
+  }
+
+  /** Goes on until the peer's share is missing. After a message has left, the rest is done in a later turn, so that it leaves now. */
+  private advance(): void {
+    try {
+      while (this.at < this.instructions.length) {
+        const instruction = this.instructions[this.at];
+        this.observeStep(instruction.step);
+        if (instruction.kind === "compute") {
+          if (!instruction.offline) instruction.run();
+          this.at++;
+          continue;
+        }
+        const { opening } = instruction;
+        if (!this.shared && !this.sentOffline(opening) && this.conversation.sends(opening)) {
+          if (!this.conversation.mayWrite(opening)) return this.block();
+          this.shared = true;
+          instruction.share?.(this.conversation.ownShare(opening));
+          const left = this.conversation.wrote(opening, () => this.beforeLast());
+          if (left && this.conversation.peerShare(opening) !== undefined && this.at < this.instructions.length - 1) {
+            this.defer();
+            return;
+          }
+        }
+        const peer = this.conversation.peerShare(opening);
+        if (peer === undefined) return this.block();
+        instruction.complete?.(this.conversation.ownShare(opening), peer);
+        this.shared = false;
+        this.at++;
+      }
+      this.observeStep(-1);
+      this.conversation.transcript.settle();
+      this.state = "done";
+      this.settle();
+      setImmediate(() => this.erase());
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private block(): void {
+    this.blocked = true;
+    this.observer?.waiting?.(this.conversation.expected);
+  }
+
+  private sentOffline(opening: number): boolean {
+    return this.context.party === 1 && this.openings[opening].offline1 > 0;
+  }
+
+  private defer(): void {
+    this.deferred = true;
+    setImmediate(() => {
+      this.deferred = false;
+      if (this.state === "running") this.advance();
+    });
+  }
+
+  private enter(from: State, to: State, what: string): void {
+    if (this.failure) throw this.failure;
+    if (this.state !== from)
+      throw new SessionError(
+        "STATE",
+        `${what} of a session that is ${this.state}: a session is prepared once and run once`,
+      );
+    this.state = to;
+  }
+
+  private requireAlive(): void {
+    if (this.failure) throw this.failure;
+  }
+
+  private wait(): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.waiter = { resolve, reject };
+    });
+  }
+
+  private settle(): void {
+    this.waiter?.resolve();
+    this.waiter = undefined;
+  }
+
+  private closed(cause?: Error): void {
+    if (this.state !== "done" && this.state !== "ended")
+      this.fail(new SessionError("CLOSED", "the stream ended before the session: retry with a new batch", { cause }));
+  }
+
+  /** Ends the session. The first failure stands. */
+  private fail(cause: unknown): SessionError {
+    if (this.failure) return this.failure;
+    const message = cause instanceof Error ? cause.message : "unknown failure";
+    this.failure = cause instanceof SessionError ? cause : new SessionError("INVALID", message, { cause });
+    this.state = "ended";
+    this.waiter?.reject(this.failure);
+    this.waiter = undefined;
+    this.channel.close(this.failure);
+    this.correlations.close();
+    this.erase();
+    return this.failure;
+  }
+
+  /** Zeroes shares, masks, keys' streams and messages. Views that the channel may still hold turn to zeros, and the peer ends. */
+  private erase(): void {
+    this.arena.ring.zero();
+  }
+
+  private observeStep(step: number): void {
+    if (step === this.current || !this.observer) return;
+    if (this.current >= 0) this.observer.stepEnded?.(this.current, this.stepName(this.current), "online");
+    if (step >= 0) this.observer.stepStarted?.(step, this.stepName(step), "online");
+    this.current = step;
+  }
+
+  private stepName(step: number): string {
+    return this.context.plan.steps[step]?.name ?? "output";
+  }
+}

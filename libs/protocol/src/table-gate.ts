@@ -1,0 +1,111 @@
+import { blocksOf, BLOCK, gateDemand } from "@parley/plan";
+import type { GateKind, TableGate } from "@parley/plan";
+import { gateSpecBytes, writeGate } from "@parley/ring";
+
+import type { Region } from "./arena.js";
+import type { PartyCorrelations } from "./correlations.js";
+import type { Context, Open } from "./program.js";
+
+/** One gate of a session: `count` elements that are compared at the same time. A second kind implements the same. */
+export interface OnlineGate {
+  /** Draws the gate's correlated randomness for a step of the plan. */
+  expand(part: PartyCorrelations, step: number): Promise<void>;
+  /** Shares of z, words, once the last opening is complete. */
+  readonly z: Region;
+  /** Openings in order. */
+  readonly opens: readonly Open[];
+}
+
+export interface GateRequest {
+  readonly context: Context;
+  readonly step: number;
+  readonly gate: TableGate;
+  readonly count: number;
+  /** Where the shares of z go: words, whole blocks. */
+  readonly z: Region;
+  /** Adds this party's share of y to the `count` words at x (its share of r), modulo 2^width. */
+  addInput(x: number): void;
+}
+
+/** Bits in which a value of `width` bits is packed. */
+export const packedWidth = (width: number): number => (width === 62 ? 64 : width);
+
+/**
+ * Protocol, section 5, one party's side, for all elements at once.
+ *
+ * Offline: a share of r mod 2^w, and per block of 128 elements XOR shares of tables, masks and their products, and
+ * additive words. A truncation adds 2^(w-2) to y, which P0 does in its share of r.
+ * 1. x: open X = y + r mod 2^w. Reveals nothing: r is uniform and used once.
+ * 2. Look up <lt_j>, <eq_j> in the tables at the public chunks of X2 = X - 2^g (high) and of X (low).
+ * 3. bits: open lt_j, eq_j xor their masks, each mask used once.
+ * 4. Fold the opened bits with the products of masks: <b>, <u>.
+ * 5. select: open bhat = b xor s_b, uhat = u xor s_u.
+ * 6. [z] from X, bhat, uhat and the words.
+ */
+function onlineTableGate({ context, step, gate, count, z, addInput }: GateRequest): OnlineGate {
+  const { arena, party, words } = context;
+  const blocks = blocksOf(count);
+  const x = arena.reserve(8 * BLOCK * blocks);
+  const part = arena.reserve(gateDemand(gate, count).corrections);
+  const state = arena.reserve(32 * blocks);
+  const bias = arena.reserve(8);
+  arena.reserveExtra(gateSpecBytes(gate) + 4 * 32);
+  let spec = 0;
+  const opened = { own: 0, peer: 0 };
+
+  const handlers: Record<"x" | "bits" | "select", Pick<Open, "share" | "complete">> = {
+    x: {
+      share(out) {
+        addInput(x.at);
+        arena.ring.exports.packWords(out, x.at, count, packedWidth(gate.width));
+      },
+      complete(_own, peer) {
+        const kernels = arena.ring.exports;
+        kernels.unpackWords(words.at, peer, count, packedWidth(gate.width));
+        kernels.wordsAddMod(x.at, x.at, words.at, count, gate.width);
+      },
+    },
+    bits: {
+      share: (out) => arena.ring.exports.gateLookUp(spec, x.at, part.at, out, state.at, blocks),
+      complete(own, peer) {
+        opened.own = own;
+        opened.peer = peer;
+      },
+    },
+    select: {
+      share(out) {
+        const kernels = arena.ring.exports;
+        // Chains of one chunk open no bits: the look-up is all there is to do.
+        if (gate.openedRows === 0) kernels.gateLookUp(spec, x.at, part.at, out, state.at, blocks);
+        kernels.gateFold(spec, part.at, opened.own, opened.peer, state.at, out, blocks);
+      },
+      complete: (own, peer) => arena.ring.exports.gateSelect(spec, x.at, part.at, own, peer, z.at, blocks),
+    },
+  };
+
+  return {
+    z,
+    opens: gate.openings.map(({ what }) => ({
+      kind: "open",
+      step,
+      opening: context.nextOpening(step, what),
+      ...handlers[what],
+    })),
+    async expand(source, index) {
+      const { ring } = arena;
+      spec = writeGate(ring, gate, party);
+      source.own(index, ring.u8(x.at, x.bytes));
+      // Lanes beyond the inputs are X = 0 at both parties; their masks stay unused.
+      ring.u8(x.at + 8 * count, x.bytes - 8 * count).fill(0);
+      if (party === 0) source.own(index, ring.u8(part.at, part.bytes));
+      else await source.corrections(ring.u8(part.at, part.bytes));
+      if (party === 0 && gate.function === "truncate") {
+        ring.u64(bias.at, 1)[0] = 1n << BigInt(gate.width - 2);
+        ring.exports.addPerChannel(x.at, bias.at, 1, count);
+      }
+    },
+  };
+}
+
+/** Kinds of gates, by the name that the plan gives. */
+export const GATES: Record<GateKind, (request: GateRequest) => OnlineGate> = { table: onlineTableGate };
