@@ -9,7 +9,7 @@ export interface DecodedOutput {
 }
 
 /**
- * The client's last step, in the clear: integers to real values, then softmax or sigmoid where the plan says so.
+ * The client's last step, in the clear: integers to real values, then softmax, its logarithm or sigmoid where the plan says so.
  * @param logits revealed integers, sign-extended, record by record
  * @throws PlanError WRONG_SHAPE
  */
@@ -39,7 +39,7 @@ function applyHead(head: Plan["output"]["head"], reals: number[], last: number):
     const most = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
     const powers = row.map((x) => Math.exp(x - most));
     const sum = powers.reduce((a, b) => a + b, 0);
-    for (const power of powers) result.push(power / sum);
+    row.forEach((x, i) => result.push(head === "softmax" ? powers[i] / sum : x - most - Math.log(sum)));
   }
   return result;
 }

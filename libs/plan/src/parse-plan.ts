@@ -72,7 +72,7 @@ function parseOutput(f: FieldReader, tensors: number): OutputSpec {
     width: f.integer("width", 1, 62),
     scale: f.integer("scale", 0, LIMITS.scale),
     factor,
-    head: f.oneOf("head", ["none", "softmax", "sigmoid"]),
+    head: f.oneOf("head", ["none", "softmax", "log-softmax", "sigmoid"]),
     ...(labels && { labels }),
   };
   f.end();

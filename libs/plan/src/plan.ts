@@ -166,7 +166,7 @@ export interface OutputSpec {
   /** Real value = integer * 2^-scale * factor. 1 unless an average pooling at the end left its divisor to the client. */
   readonly factor: number;
   /** Applied by the client in the clear, over the last dimension of the output. */
-  readonly head: "none" | "softmax" | "sigmoid";
+  readonly head: "none" | "softmax" | "log-softmax" | "sigmoid";
   /** Class names, where known. */
   readonly labels?: readonly string[];
 }

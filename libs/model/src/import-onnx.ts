@@ -1,0 +1,107 @@
+import {
+  boundsOf,
+  checkPlan,
+  DEFAULT_SCHEMA,
+  integerBounds,
+  parseInputSchema,
+  type InputSchema,
+  type Plan,
+  type Weights,
+} from "@parley/plan";
+import { finish } from "./lowering/finish.js";
+import { ACTIVATION_SCALE, lower } from "./lowering/lower.js";
+import { hull, type Ranges } from "./lowering/ranges.js";
+import { RangeProofError } from "./lowering/widths.js";
+import { buildNetwork } from "./network/build-network.js";
+import { foldDiagonals } from "./network/fold-diagonals.js";
+import type { Network } from "./network/network.js";
+import { orderRelus } from "./network/order-relus.js";
+import { resolveAverages } from "./network/resolve-averages.js";
+import { decodeModel } from "./onnx/decode-model.js";
+
+export interface ImportOptions {
+  /** What inputs the data owner may give; without one, every value from -256 to 256. */
+  readonly inputSchema?: InputSchema;
+  /** Records of the largest run, a power of two; by default chosen from the model's size, at most 128. */
+  readonly maxRecords?: number;
+  /** Class names, one for each value of the output's last dimension. */
+  readonly labels?: readonly string[];
+}
+
+/** The proven bounds of a step's output, over all inputs that the schema admits. Private: they follow from the weights. */
+export interface StepRange {
+  readonly step: number;
+  readonly name: string;
+  readonly lo: bigint;
+  readonly hi: bigint;
+}
+
+export interface Model {
+  readonly plan: Plan;
+  readonly weights: Weights;
+  readonly provenOn: readonly StepRange[];
+}
+
+/** Coarser weights that are tried where the ranges of the preferred ones pass 62 bits. */
+const COARSER = [0, 4, 8];
+
+/**
+ * An ONNX file as a public plan and private integer weights.
+ * @throws PlanError that names the node, tensor, layer or field
+ */
+export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Model {
+  const network = buildNetwork(decodeModel(bytes));
+  foldDiagonals(network);
+  orderRelus(network);
+  resolveAverages(network);
+  const features = network.sizes[0];
+  const schema = parseInputSchema(options.inputSchema ?? DEFAULT_SCHEMA, features);
+  const inputScale = chooseInputScale(schema, features);
+  const input = inputRanges(schema, features, inputScale);
+  const { draft, output } = lowerCoarser(network, inputScale, input);
+  const plan = finish(draft, output, {
+    schema,
+    maxRecords: options.maxRecords,
+    outputShape: network.outputShape,
+    head: network.head,
+    factor: network.factor,
+    labels: options.labels,
+  });
+  checkPlan(plan);
+  const provenOn = plan.steps.map((step, i) => ({ step: i, name: step.name, ...hull(draft.ranges[step.output]) }));
+  return { plan, weights: draft.weights, provenOn };
+}
+
+function lowerCoarser(network: Network, inputScale: number, input: Ranges): ReturnType<typeof lower> {
+  for (const coarser of COARSER) {
+    try {
+      return lower(network, { inputScale, input, coarser });
+    } catch (error) {
+      if (!(error instanceof RangeProofError) || coarser === COARSER.at(-1)) throw error;
+    }
+  }
+  throw new TypeError("unreachable: the last attempt returns or throws");
+}
+
+/** Largest input scale, and the bits that the smallest feature should have. */
+const INPUT_SCALE = { most: 22, featureBits: 18 };
+
+/**
+ * The input is at the activations' scale, or finer where a feature's range is small: then 16 fractional bits would be a
+ * coarse grid for it.
+ */
+function chooseInputScale(schema: InputSchema, features: number): number {
+  let smallest = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < features; i++) {
+    const extent = Math.max(...boundsOf(schema, i).map(Math.abs));
+    if (extent > 0) smallest = Math.min(smallest, extent);
+  }
+  const scale = INPUT_SCALE.featureBits - Math.floor(Math.log2(smallest));
+  return Math.min(INPUT_SCALE.most, Math.max(ACTIVATION_SCALE, scale));
+}
+
+function inputRanges(schema: InputSchema, features: number, scale: number): Ranges {
+  const perFeature = typeof schema.lo !== "number" || typeof schema.hi !== "number";
+  const { lo, hi } = integerBounds(schema, perFeature ? features : 1, scale);
+  return { lo: Array.from(lo, BigInt), hi: Array.from(hi, BigInt) };
+}
