@@ -54,3 +54,4 @@ export {
 } from "./service/start-service.js";
 export { enrolmentBinding, type EnrolmentDependencies } from "./enrolment/enrolment-binding.js";
 export { readBundle, readSigningKey } from "./tls/files.js";
+export { RouterMember, type RouterMemberConfig } from "./router/member.js";

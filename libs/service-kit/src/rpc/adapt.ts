@@ -28,7 +28,7 @@ interface Environment {
   readonly logger: Logger;
   readonly calls: OpenCalls;
   readonly trust?: TrustStore;
-  readonly tokens?: TokenVerifier;
+  readonly tokens?: Pick<TokenVerifier, "verify">;
 }
 
 type Call =

@@ -14,7 +14,7 @@ export interface ServerSettings {
   readonly logger: Logger;
   /** Under mutual TLS: whose certificates are taken. */
   readonly trust?: TrustStore;
-  readonly tokens?: TokenVerifier;
+  readonly tokens?: Pick<TokenVerifier, "verify">;
   readonly options?: Readonly<Record<string, string | number>>;
 }
 
