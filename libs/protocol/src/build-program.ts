@@ -41,15 +41,29 @@ export function buildContext(plan: Plan, records: number, schedule: Schedule, pa
   };
 }
 
-/** A tensor must be shared modulo at least what its readers count. */
+/** A tensor must be shared modulo at least what its readers count, and no step can make more bits than it gets. */
 function checkModulus(plan: Plan, step: Step): void {
+  const to = plan.tensors[step.output].modulus;
   const need = (tensor: number, bits: number): void => {
     if (plan.tensors[tensor].modulus < bits)
       throw new SessionError("INVALID", `step "${step.name}" reads ${bits} bits of a tensor that has fewer`);
   };
-  if (step.op === "linear") need(step.input, maskedBits(plan, step.input));
-  else if (isGateStep(step)) need(step.input, step.width);
-  if (step.op === "maxpool") need(step.input, plan.tensors[step.output].modulus);
+  switch (step.op) {
+    case "linear":
+      need(step.input, maskedBits(plan, step.input));
+      if (to > step.width) throw new SessionError("INVALID", `step "${step.name}" makes ${step.width} bits, not ${to}`);
+      return;
+    case "relu":
+    case "truncate":
+      return need(step.input, step.width);
+    case "maxpool":
+      return need(step.input, Math.max(step.width, to));
+    case "add":
+      return step.inputs.forEach((tensor, i) => need(tensor, to - step.shifts[i]));
+    case "sumpool":
+    case "add-constant":
+      return need(step.input, to);
+  }
 }
 
 /** The programs of all steps of one party. @throws SessionError INVALID where weights or D do not fit the plan */

@@ -109,12 +109,10 @@ export class Conversation {
     if (message.trailer > 0) ring.u8(region.at + message.bytes, TRANSCRIPT_BYTES).set(this.transcript.digest());
     if (last) beforeLast();
     this.next++;
-    this.channel.send(
-      message.step,
-      ring.u8(region.at, message.bytes + message.trailer),
-      last || message.phase === "offline",
-    );
-    this.transcript.settle();
+    const copy = last || message.phase === "offline";
+    if (copy) this.transcript.settle();
+    this.channel.send(message.step, ring.u8(region.at, message.bytes + message.trailer), copy);
+    this.transcript.settle(); // a view is hashed when it is on its way, while this party waits anyway
     return true;
   }
 
