@@ -1,6 +1,13 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { acceptAgreement, agreementDigest, offerAgreement, verifyAgreement, verifyOffer } from "./agreement.js";
+import {
+  acceptAgreement,
+  agreementDigest,
+  offerAgreement,
+  termsOf,
+  verifyAgreement,
+  verifyOffer,
+} from "./agreement.js";
 import { canonicalBytes } from "./canonical.js";
 import { newId } from "./id.js";
 import { signPayload, type Signature } from "./signature.js";
@@ -64,6 +71,7 @@ describe("agreements", () => {
     expect(verified.terms).toEqual(text);
     expect(verified.digest).toEqual(createHash("sha256").update(canonicalBytes(text)).digest());
     expect(agreementDigest(jws)).toEqual(verified.digest);
+    expect(termsOf(jws)).toEqual(text);
     expect(agreementDigest(offerAgreement(text, a))).toEqual(verified.digest);
     expect(Buffer.from(pinnedKeys(verified.terms.modelOwner).signingKey)).toEqual(Buffer.from(keys.a.publicKey));
   });

@@ -79,6 +79,9 @@ export function verifyOffer(
 /** SHA-256 of the payload of an offer or agreement, 32 bytes. Verifies nothing but the form. @throws AgreementError */
 export const agreementDigest = (jws: string): Buffer => sha256(readPayload(readJws(jws).payload).bytes);
 
+/** The terms of an offer or agreement that was verified before and stored. Verifies nothing but the form. @throws AgreementError */
+export const termsOf = (jws: string): Terms => readTerms(readPayload(readJws(jws).payload).value);
+
 function verifySignatures(jws: string): VerifiedAgreement & { readonly signers: readonly string[] } {
   const { payload, signatures } = readJws(jws);
   const { value, bytes } = readPayload(payload);

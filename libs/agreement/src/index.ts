@@ -18,6 +18,7 @@ export {
   acceptAgreement,
   agreementDigest,
   offerAgreement,
+  termsOf,
   verifyAgreement,
   verifyOffer,
   type VerifiedAgreement,
