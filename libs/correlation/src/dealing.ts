@@ -1,24 +1,14 @@
-import { blocksOf, BLOCK, gateCounts, gateOf, isGateStep, maskBytes, sizeOf, weightCount } from "@parley/plan";
-import type { GateStep, LinearStep, Plan, TableGate } from "@parley/plan";
-import {
-  allocationBytes,
-  createRing,
-  gateSpecBytes,
-  multiplyAdd,
-  operandBytes,
-  packOperand,
-  scratchBytes,
-  writeGate,
-} from "@parley/ring";
+import { gateCounts, gateOf, isGateStep, maskBytes, sizeOf, weightCount } from "@parley/plan";
+import type { GateStep, LinearStep, Plan } from "@parley/plan";
+import { allocationBytes, createRing, multiplyAdd, operandBytes, packOperand, scratchBytes } from "@parley/ring";
 import type { PackedOperand, Ring } from "@parley/ring";
 
+import { CHUNK_BYTES, GATE_DEALERS } from "./gate-dealer.js";
 import { deriveMask, stepKey } from "./key-derivation.js";
 import type { BatchKeys } from "./key-derivation.js";
 import { Keystream } from "./keystream.js";
 import { maskStream } from "./mask.js";
 
-/** Largest piece of corrections. */
-const CHUNK_BYTES = 256 * 1024;
 /** Records of a linear step are dealt in groups of about this many bytes. */
 const GROUP_BYTES = 4 * 1024 * 1024;
 /** Masks U up to this size stay expanded between batches. */
@@ -31,15 +21,6 @@ interface LinearWork {
   readonly y: number;
   readonly scratch: number;
 }
-interface GateWork {
-  readonly spec: number;
-  readonly r0: number;
-  readonly r1: number;
-  readonly p0: number;
-  readonly drawn: number;
-  readonly out: number;
-}
-
 /**
  * Deals batches for one mask. Computes P1's explicit corrections, which with its key make its part; P0's part is its key.
  * Batches may be dealt at the same time; each call draws all its randomness from its own keys.
@@ -62,7 +43,11 @@ export class Dealing {
     const operands = linear.map((step) => allocationBytes(operandBytes(step.shape, 64)));
     const cached = maskBytes(plan) <= CACHE_BYTES;
     const work = plan.steps.map((step) =>
-      step.op === "linear" ? this.linearBytes(step, cached) : isGateStep(step) ? gateBytes(gateOf(plan, step)) : 0,
+      step.op === "linear"
+        ? this.linearBytes(step, cached)
+        : isGateStep(step)
+          ? GATE_DEALERS[step.gate].workBytes(gateOf(plan, step))
+          : 0,
     );
     const kept = cached ? operands.reduce((a, b) => a + b, 0) : 0;
     this.ring = createRing(kept + Math.max(0, ...work));
@@ -116,33 +101,10 @@ export class Dealing {
     }
   }
 
-  /** P1's blocks of all gates of a step, protocol section 5. */
   private *gate(step: GateStep, index: number, keys: BatchKeys, records: number): Generator<Uint8Array> {
     const gate = gateOf(this.plan, step);
-    const r1 = new Keystream(stepKey(keys.key1, index));
-    const drawn = new Keystream(stepKey(keys.dealerKey, index));
-    let before = 0; // bytes of P0's stream that earlier rounds took
-    for (const count of gateCounts(this.plan, step, records)) {
-      const blocks = blocksOf(count);
-      const rBytes = 8 * BLOCK * blocks;
-      const r0 = new Keystream(stepKey(keys.key0, index), before);
-      const p0 = new Keystream(stepKey(keys.key0, index), before + rBytes);
-      before += rBytes + blocks * gate.blockBytes;
-      for (let done = 0; done < blocks;) {
-        const { ring } = this;
-        const n = Math.min(groupBlocks(gate), blocks - done);
-        const at = gateWork(ring, gate, n);
-        r0.fill(ring.u8(at.r0, 8 * BLOCK * n));
-        r1.fill(ring.u8(at.r1, 8 * BLOCK * n));
-        p0.fill(ring.u8(at.p0, gate.blockBytes * n));
-        drawn.fill(ring.u8(at.drawn, drawnBytes(gate) * n));
-        ring.exports.gateDeal(at.spec, at.r0, at.r1, at.p0, at.drawn, at.out, n);
-        const out = ring.u8(at.out, gate.blockBytes * n).slice();
-        ring.release(this.work);
-        yield out;
-        done += n;
-      }
-    }
+    const counts = gateCounts(this.plan, step, records);
+    yield* GATE_DEALERS[step.gate].deal({ ring: this.ring, gate, counts, keys, step: index });
   }
 
   private pack(step: LinearStep, index: number, at: number): PackedOperand {
@@ -180,33 +142,6 @@ export class Dealing {
     // Packing an operand stages one row of words.
     return operand + Math.max(work, allocationBytes(8 * inputs));
   }
-}
-
-/** Rows per block that the dealer draws: the masks of opened bits, s_b, s_u. */
-const drawnBytes = (gate: TableGate): number => 16 * (gate.openedRows + gate.selectRows);
-
-const groupBlocks = (gate: TableGate): number => Math.max(1, Math.floor(CHUNK_BYTES / gate.blockBytes));
-
-function gateWork(ring: Ring, gate: TableGate, blocks: number): GateWork {
-  return {
-    spec: writeGate(ring, gate, 0),
-    r0: ring.alloc(8 * BLOCK * blocks),
-    r1: ring.alloc(8 * BLOCK * blocks),
-    p0: ring.alloc(gate.blockBytes * blocks),
-    drawn: ring.alloc(drawnBytes(gate) * blocks),
-    out: ring.alloc(gate.blockBytes * blocks),
-  };
-}
-
-function gateBytes(gate: TableGate): number {
-  const blocks = groupBlocks(gate);
-  return (
-    gateSpecBytes(gate) +
-    4 * 32 +
-    2 * allocationBytes(8 * BLOCK * blocks) +
-    2 * allocationBytes(gate.blockBytes * blocks) +
-    allocationBytes(drawnBytes(gate) * blocks)
-  );
 }
 
 function* pieces(bytes: Uint8Array): Generator<Uint8Array> {

@@ -21,7 +21,9 @@ export class Keystream {
   fill(target: Uint8Array): void {
     for (let at = 0; at < target.length; at += PIECE_BYTES) {
       const bytes = Math.min(PIECE_BYTES, target.length - at);
-      target.set(this.cipher.update(ZEROS.subarray(0, bytes)), at);
+      const piece = this.cipher.update(ZEROS.subarray(0, bytes));
+      target.set(piece, at);
+      piece.fill(0);
     }
   }
 }

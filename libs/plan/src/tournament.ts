@@ -39,6 +39,15 @@ export function windowElements(window: Window, channels: number): number[][] {
  * @throws RangeError where a window covers nothing but padding
  */
 export function tournament(step: MaxPoolStep): Tournament {
+  let made = known.get(step);
+  if (!made) known.set(step, (made = build(step)));
+  return made;
+}
+
+/** Steps do not change, and schedules, costs and sessions of a plan ask for the same one again and again. */
+const known = new WeakMap<MaxPoolStep, Tournament>();
+
+function build(step: MaxPoolStep): Tournament {
   const w = step.window;
   let slots = step.channels * w.inHeight * w.inWidth;
   let left = windowElements(w, step.channels);

@@ -49,7 +49,7 @@ function onlineTableGate({ context, step, gate, count, z, addInput }: GateReques
   const part = arena.reserve(gateDemand(gate, count).corrections);
   const state = arena.reserve(32 * blocks);
   const bias = arena.reserve(8);
-  arena.reserveExtra(gateSpecBytes(gate) + 4 * 32);
+  arena.reserveExtra(gateSpecBytes(gate));
   let spec = 0;
   const opened = { own: 0, peer: 0 };
 

@@ -2,6 +2,7 @@ import {
   BLOCK_BYTES, CHAIN_CHUNKS, CHAIN_FROM, CHAIN_M, CHAIN_PRODUCTS, CHAIN_SENT, FUNCTION, HIGH, LOW, MASKS, MODULUS,
   OPENED_ROWS, RHO, SB, SCRATCH, SCRATCH_PRODUCTS, SCRATCH_SUMS, SCRATCH_WORDS, SELECT_ROWS, SHIFT, SU, TOP, WIDTH, WORDS, field,
 } from "./gate-layout";
+import { elementMasks, pairMask } from "./gate-masks";
 import { gateSlice } from "./gate-slice";
 
 /** P1's share of the row at `offset` of a block: value xor P0's. */
@@ -57,54 +58,47 @@ function dealProducts(chain: usize, drawn: usize, p0: usize, out: usize, product
   }
 }
 
-/** One element's bit of a row as a mask: element 8 i + l is bit 16 l + i. */
+/** P1's share of two values modulo 2^modulus, with that of `rho` above it where rho is packed. */
 // @ts-ignore: decorator
-@inline function maskOf(row: usize, element: i32): u64 {
-  const bit = (load<u16>(row + ((element & 7) << 1)) >> <u16>(element >> 3)) & 1;
-  return 0 - <u64>bit;
-}
-
-/** P1's share of a value modulo 2^modulus, with the share of `rho` above it where rho is packed. */
-// @ts-ignore: decorator
-@inline function word(out: usize, p0: usize, value: u64, packed: bool, modulus: u64, rho: u64): void {
-  const s0 = load<u64>(p0);
-  if (!packed) {
-    store<u64>(out, value - s0);
-    return;
+@inline function words(out: usize, p0: usize, value: v128, mode: i32, modulus: i32, low: v128, rho: v128): void {
+  const s0 = v128.load(p0);
+  let share = i64x2.sub(value, s0);
+  if (mode == 1) {
+    const above = i64x2.shl(i64x2.sub(rho, i64x2.shr_u(s0, modulus)), modulus);
+    share = v128.or(v128.and(share, low), above);
   }
-  const low = ((<u64>1) << modulus) - 1;
-  store<u64>(out, ((value - s0) & low) | ((rho - (s0 >> modulus)) << modulus));
+  v128.store(out, share);
 }
 
+/** The additive words of a block: s_b, C, s_b C (each for u = 0 and 1 where there is a u), then rho, s_b rho where they are apart. */
 function dealWords(spec: usize, r: usize, sb: usize, su: usize, p0: usize, out: usize): void {
-  const shift = <u64>field(spec, SHIFT), modulus = <u64>field(spec, MODULUS), top = <u64>(field(spec, WIDTH) - 1);
-  const relu = field(spec, FUNCTION) == 0, mode = field(spec, RHO), packed = mode == 1;
-  for (let n = 0; n < 128; n++) {
-    const value = load<u64>(r + (n << 3));
-    const R = value >> shift, rho = value >> top;
-    const sbMask = relu ? maskOf(sb, n) : 0, suMask = shift > 0 ? maskOf(su, n) : 0;
-    let at = <usize>(n << 3);
-    if (relu) {
-      store<u64>(out + at, (0 - sbMask) - load<u64>(p0 + at));
-      at += 1024;
-    }
-    word(out + at, p0 + at, R - suMask, packed, modulus, rho);
-    at += 1024;
-    if (shift > 0) {
-      word(out + at, p0 + at, R + suMask, packed, modulus, rho);
-      at += 1024;
-    }
-    if (relu) {
-      word(out + at, p0 + at, (R - suMask) & sbMask, packed, modulus, rho & sbMask);
-      at += 1024;
-      if (shift > 0) {
-        word(out + at, p0 + at, (R + suMask) & sbMask, packed, modulus, rho & sbMask);
-        at += 1024;
+  const shift = field(spec, SHIFT), modulus = field(spec, MODULUS), top = field(spec, WIDTH) - 1;
+  const relu = field(spec, FUNCTION) == 0, mode = field(spec, RHO), two = shift > 0;
+  const low = i64x2.splat(mode == 1 ? ((<i64>1) << (<i64>modulus)) - 1 : -1);
+  const zero = i64x2.splat(0);
+  const b = relu ? v128.load(sb) : zero, u = two ? v128.load(su) : zero;
+  const c = <usize>(relu ? 1024 : 0), kinds = <usize>(two ? 2048 : 1024), g = c + kinds, apart = relu ? g + kinds : g;
+  for (let i = 0; i < 16; i++) {
+    const bm = elementMasks(b, i), um = elementMasks(u, i);
+    for (let k = 0; k < 4; k++) {
+      const value = v128.load(r);
+      const R = i64x2.shr_u(value, shift), rho = i64x2.shr_u(value, top);
+      const bk = pairMask(bm, k), uk = pairMask(um, k), brho = v128.and(rho, bk);
+      const c0 = i64x2.sub(R, uk);
+      words(out + c, p0 + c, c0, mode, modulus, low, rho);
+      if (two) words(out + c + 1024, p0 + c + 1024, i64x2.add(R, uk), mode, modulus, low, rho);
+      if (relu) {
+        v128.store(out, i64x2.sub(i64x2.neg(bk), v128.load(p0)));
+        words(out + g, p0 + g, v128.and(c0, bk), mode, modulus, low, brho);
+        if (two) words(out + g + 1024, p0 + g + 1024, v128.and(i64x2.add(R, uk), bk), mode, modulus, low, brho);
       }
-    }
-    if (mode == 2) {
-      store<u64>(out + at, rho - load<u64>(p0 + at));
-      if (relu) store<u64>(out + at + 1024, (rho & sbMask) - load<u64>(p0 + at + 1024));
+      if (mode == 2) {
+        v128.store(out + apart, i64x2.sub(rho, v128.load(p0 + apart)));
+        if (relu) v128.store(out + apart, i64x2.sub(brho, v128.load(p0 + apart, 1024)), 1024);
+      }
+      r += 16;
+      p0 += 16;
+      out += 16;
     }
   }
 }
@@ -114,16 +108,16 @@ function dealWords(spec: usize, r: usize, sb: usize, su: usize, p0: usize, out: 
  * masks in sending order, then s_b, s_u as the gate has them).
  */
 export function gateDeal(spec: usize, r0: usize, r1: usize, p0: usize, drawn: usize, out: usize, count: i32): void {
-  const scratch = <usize>field(spec, SCRATCH), words = scratch + SCRATCH_WORDS;
+  const scratch = <usize>field(spec, SCRATCH), sum = scratch + SCRATCH_WORDS;
   const width = field(spec, WIDTH), relu = field(spec, FUNCTION) == 0, low = field(spec, SHIFT) > 0;
   const keep = i64x2.splat(((<i64>1) << (<i64>width)) - 1);
   const opened = <usize>field(spec, OPENED_ROWS) << 4, drawnBytes = opened + (<usize>field(spec, SELECT_ROWS) << 4);
   const high = <usize>field(spec, HIGH), lower = <usize>field(spec, LOW);
   for (let n = 0; n < count; n++) {
     for (let i: usize = 0; i < 1024; i += 16) {
-      v128.store(words + i, v128.and(i64x2.add(v128.load(r0 + i), v128.load(r1 + i)), keep));
+      v128.store(sum + i, v128.and(i64x2.add(v128.load(r0 + i), v128.load(r1 + i)), keep));
     }
-    gateSlice(words, scratch, width, -1);
+    gateSlice(sum, scratch, width, -1);
     const sb = drawn + opened, su = drawn + drawnBytes - 16;
     if (relu) {
       dealTables(high, scratch, p0, out, scratch + SCRATCH_SUMS);
@@ -136,7 +130,7 @@ export function gateDeal(spec: usize, r0: usize, r1: usize, p0: usize, drawn: us
       dealProducts(lower, drawn, p0, out, scratch + SCRATCH_PRODUCTS);
       correct(out, p0, field(spec, SU), v128.load(su));
     }
-    dealWords(spec, words, sb, su, p0 + field(spec, WORDS), out + field(spec, WORDS));
+    dealWords(spec, sum, sb, su, p0 + field(spec, WORDS), out + field(spec, WORDS));
     r0 += 1024;
     r1 += 1024;
     p0 += field(spec, BLOCK_BYTES);

@@ -1,22 +1,7 @@
 import {
   BLOCK_BYTES, FUNCTION, MODULUS, PARTY, RHO, SELECT_ROWS, SHIFT, WIDTH, WORDS, field,
 } from "./gate-layout";
-
-/** Eight 16-bit masks: the bits of elements 8 i .. 8 i + 7 of a row. */
-// @ts-ignore: decorator
-@inline function masks(row: v128, i: i32): v128 {
-  const bit = i16x8.splat((<i16>1) << (<i16>i));
-  return i16x8.eq(v128.and(row, bit), bit);
-}
-
-/** The masks of elements 2 k and 2 k + 1 of eight as 64-bit masks. */
-// @ts-ignore: decorator
-@inline function pair(m: v128, k: i32): v128 {
-  if (k == 0) return v128.shuffle<i16>(m, m, 0, 0, 0, 0, 1, 1, 1, 1);
-  if (k == 1) return v128.shuffle<i16>(m, m, 2, 2, 2, 2, 3, 3, 3, 3);
-  if (k == 2) return v128.shuffle<i16>(m, m, 4, 4, 4, 4, 5, 5, 5, 5);
-  return v128.shuffle<i16>(m, m, 6, 6, 6, 6, 7, 7, 7, 7);
-}
+import { elementMasks, pairMask } from "./gate-masks";
 
 // Constants of a gate while a kernel runs.
 let width: i32 = 0, shift: i32 = 0, modulus: i32 = 0, rho: i32 = 0, party: i32 = 0;
@@ -83,17 +68,17 @@ export function gateSelect(spec: usize, x: usize, blocks: usize, own: usize, pee
     const u = shift > 0 ? v128.xor(v128.load(own + rowBytes - 16), v128.load(peer + rowBytes - 16)) : i32x4.splat(0);
     let a = blocks + field(spec, WORDS);
     for (let i = 0; i < 16; i++) {
-      const bm = masks(b, i), um = masks(u, i);
+      const bm = elementMasks(b, i), um = elementMasks(u, i);
       if (relu) {
-        v128.store(z, reluPair(v128.load(x), a, pair(bm, 0), pair(um, 0)));
-        v128.store(z, reluPair(v128.load(x, 16), a + 16, pair(bm, 1), pair(um, 1)), 16);
-        v128.store(z, reluPair(v128.load(x, 32), a + 32, pair(bm, 2), pair(um, 2)), 32);
-        v128.store(z, reluPair(v128.load(x, 48), a + 48, pair(bm, 3), pair(um, 3)), 48);
+        v128.store(z, reluPair(v128.load(x), a, pairMask(bm, 0), pairMask(um, 0)));
+        v128.store(z, reluPair(v128.load(x, 16), a + 16, pairMask(bm, 1), pairMask(um, 1)), 16);
+        v128.store(z, reluPair(v128.load(x, 32), a + 32, pairMask(bm, 2), pairMask(um, 2)), 32);
+        v128.store(z, reluPair(v128.load(x, 48), a + 48, pairMask(bm, 3), pairMask(um, 3)), 48);
       } else {
-        v128.store(z, truncatePair(v128.load(x), a, pair(um, 0), offset));
-        v128.store(z, truncatePair(v128.load(x, 16), a + 16, pair(um, 1), offset), 16);
-        v128.store(z, truncatePair(v128.load(x, 32), a + 32, pair(um, 2), offset), 32);
-        v128.store(z, truncatePair(v128.load(x, 48), a + 48, pair(um, 3), offset), 48);
+        v128.store(z, truncatePair(v128.load(x), a, pairMask(um, 0), offset));
+        v128.store(z, truncatePair(v128.load(x, 16), a + 16, pairMask(um, 1), offset), 16);
+        v128.store(z, truncatePair(v128.load(x, 32), a + 32, pairMask(um, 2), offset), 32);
+        v128.store(z, truncatePair(v128.load(x, 48), a + 48, pairMask(um, 3), offset), 48);
       }
       x += 64;
       a += 64;

@@ -53,7 +53,7 @@ const fieldsOf = (chain: GateChain): number =>
 
 /** Bytes that {@link writeGate} allocates at most. */
 export const gateSpecBytes = (gate: GateLayout): number =>
-  SCRATCH_BYTES + 4 * (HEADER_FIELDS + fieldsOf(gate.high) + fieldsOf(gate.low)) + 4 * 2 * ROW;
+  SCRATCH_BYTES + 4 * (HEADER_FIELDS + fieldsOf(gate.high) + fieldsOf(gate.low)) + 8 * ROW;
 
 /** Writes the descriptor that the gate's kernels read, and its scratch memory. One per party and ring. */
 export function writeGate(ring: Ring, gate: GateLayout, party: 0 | 1): number {

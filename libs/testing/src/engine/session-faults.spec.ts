@@ -76,7 +76,7 @@ const BENDS: Record<string, (send: Send, at: number) => Send> = {
     send(step === at ? step + 2 : step, payload, copy),
   "a number that no step has": (send, at) => (step, payload, copy) =>
     send(step === at ? 0xffffffff : step, payload, copy),
-  "itself twice": (send, at) => (step, payload, copy) => {
+  "itself twice": (send, at) => (step, payload) => {
     send(step, payload.slice(), true);
     if (step === at) send(step, payload.slice(), true);
   },
