@@ -24,7 +24,7 @@ export interface QuantiseSettings {
 const WEIGHT_BITS = 20;
 /** Widths that are preferred, in order, with the bits of precision that one may give up to stay within it. */
 const PREFERENCE = [
-  { width: 48, lost: 6 },
+  { width: 48, lost: 4 },
   { width: 56, lost: 8 },
   { width: 62, lost: 16 },
 ] as const;
@@ -34,7 +34,7 @@ const bitLength = (value: bigint): number => (value === 0n ? 0 : value.toString(
 
 /**
  * Weights and bias as integers. The weight scale is the finest even one at which the largest weight has at most 21 bits and
- * the proven range, with headroom, stays within 48 bits; where that costs more than 6 bits of precision, 56, then 62.
+ * the proven range, with headroom, stays within 48 bits; where that costs more than 4 bits of precision, 56, then 62.
  * Weights round to the nearest, halves away from zero; the bias likewise at the output's scale.
  */
 export function quantiseLayer(layer: LinearLayer, settings: QuantiseSettings): QuantisedLayer {

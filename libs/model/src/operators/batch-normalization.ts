@@ -8,7 +8,8 @@ export const batchNormalization: Operator = (context) => {
   const parameters = [1, 2, 3, 4].map((index) => constantInput(context, index));
   node.ignore("momentum");
   const epsilon = node.float("epsilon", 1e-5);
-  if (node.integer("training_mode", 0) !== 0 || node.outputs.some((name, i) => i > 0 && context.isRead(name)))
+  const trains = node.opset < 7 ? node.integer("is_test", 0) === 0 : node.integer("training_mode", 0) !== 0;
+  if (trains || node.outputs.some((name, i) => i > 0 && context.isRead(name)))
     node.refuse("is in training mode", "Export the model for inference.", "UNSUPPORTED_ATTRIBUTE");
   if (node.integer("spatial", 1) === 0)
     node.refuse("has spatial = 0", "Normalise per channel.", "UNSUPPORTED_ATTRIBUTE");

@@ -34,6 +34,7 @@ export const gemm: Operator = (context) => {
   const c = optionalConstant(context, 2);
   const alpha = node.float("alpha", 1);
   const beta = node.float("beta", 1);
+  if (node.opset < 7) node.ignore("broadcast"); // the bias is broadcast where it has to be
   const transB = node.integer("transB", 0) !== 0;
   if (node.integer("transA", 0) !== 0)
     node.refuse(

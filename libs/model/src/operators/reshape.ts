@@ -153,8 +153,8 @@ export const dropout: Operator = (context) => {
   const { node } = context;
   node.ignore("ratio", "seed");
   const training = optionalConstant(context, 2);
-  if (training && training.values[0] !== 0)
-    node.refuse("is in training mode", "Export the model for inference.", "UNSUPPORTED_ATTRIBUTE");
+  const trains = node.opset < 7 ? node.integer("is_test", 0) === 0 : training !== undefined && training.values[0] !== 0;
+  if (trains) node.refuse("is in training mode", "Export the model for inference.", "UNSUPPORTED_ATTRIBUTE");
   if (node.outputs.length > 1 && context.isRead(node.outputs[1]))
     node.refuse("has its mask read", "Export the model for inference.");
   return operandInput(context);
