@@ -59,14 +59,20 @@ export abstract class Session {
     this.correlations = options.correlations;
     this.channel = options.channel;
     this.observer = options.observer;
-    const schedule = scheduleOf(plan, records);
-    this.openings = schedule.openings;
-    this.context = buildContext(plan, records, schedule, operands.party, this.arena);
-    this.conversation = new Conversation(schedule, operands.party, this.arena, this.channel);
-    this.programs = buildProgram(this.context, operands);
-    const output = this.context.nextOpening(plan.steps.length, "output");
-    this.instructions = [...this.programs.flatMap((p) => p.instructions), this.outputInstruction(output)];
-    this.arena.build();
+    try {
+      const schedule = scheduleOf(plan, records);
+      this.openings = schedule.openings;
+      this.context = buildContext(plan, records, schedule, operands.party, this.arena);
+      this.conversation = new Conversation(schedule, operands.party, this.arena, this.channel);
+      this.programs = buildProgram(this.context, operands);
+      const output = this.context.nextOpening(plan.steps.length, "output");
+      this.instructions = [...this.programs.flatMap((p) => p.instructions), this.outputInstruction(output)];
+      this.arena.build();
+    } catch (cause) {
+      if (cause instanceof SessionError) throw cause;
+      // Widths, windows or sizes that the engine refuses, or more memory than there is.
+      throw new SessionError("INVALID", cause instanceof Error ? cause.message : "the plan cannot be run", { cause });
+    }
     this.channel.onClose((error) => this.closed(error));
     this.channel.receive((step, payload) => this.take(step, payload));
   }

@@ -1,0 +1,96 @@
+import { randomBytes, randomInt } from "node:crypto";
+import { describe, expect, it } from "vitest";
+
+import { createRing } from "./ring.js";
+
+const words = (count: number): bigint[] => [...new BigUint64Array(new Uint8Array(randomBytes(8 * count)).buffer)];
+const indices = (count: number, below: number): number[] => Array.from({ length: count }, () => randomInt(below));
+const wrap = (value: bigint, bits = 64): bigint => BigInt.asUintN(bits, value);
+
+/** A ring with given arrays in it. */
+function memory() {
+  const ring = createRing(1 << 18);
+  return {
+    ring,
+    put(values: bigint[]): number {
+      const at = ring.alloc(8 * values.length);
+      ring.u64(at, values.length).set(values);
+      return at;
+    },
+    list(values: number[]): number {
+      const at = ring.alloc(4 * values.length);
+      ring.u32(at, values.length).set(values);
+      return at;
+    },
+    get: (at: number, count: number): bigint[] => [...ring.u64(at, count)],
+  };
+}
+
+const COUNTS = [1, 2, 3, 7, 8, 9, 33];
+
+describe("sums modulo 2^width", () => {
+  it.each(COUNTS.flatMap((count) => [1, 5, 32, 48, 62, 64].map((width) => ({ count, width }))))(
+    "$count words at $width bits, in place",
+    ({ count, width }) => {
+      const { ring, put, get } = memory();
+      const [a, b] = [words(count), words(count + 1)];
+      const [x, y] = [put(a), put(b)];
+      ring.exports.wordsAddMod(x, x, y, count, width);
+      expect(get(x, count)).toEqual(a.map((value, i) => wrap(value + b[i], width)));
+      expect(get(y, count + 1)).toEqual(b);
+    },
+  );
+});
+
+describe("values bit after bit", () => {
+  it.each(COUNTS.flatMap((count) => [1, 3, 8, 17, 33, 48, 63, 64].map((bits) => ({ count, bits }))))(
+    "$count values of $bits bits, there and back",
+    ({ count, bits }) => {
+      const { ring, put, get } = memory();
+      const values = words(count);
+      const bytes = Math.ceil((count * bits) / 8);
+      const [from, packed, to] = [put(values), put(words(count + 1)), put(words(count))];
+      const behind = [...ring.u8(packed + bytes, 8)];
+      ring.exports.wordsToBits(from, packed, count, bits);
+      const all = values.reduceRight((sum, value) => (sum << BigInt(bits)) | wrap(value, bits), 0n);
+      const want = Array.from({ length: bytes }, (_, i) => Number((all >> BigInt(8 * i)) & 0xffn));
+      expect([...ring.u8(packed, bytes)]).toEqual(want);
+      expect([...ring.u8(packed + bytes, 8)]).toEqual(behind);
+      ring.exports.bitsToWords(packed, to, count, bits);
+      expect(get(to, count)).toEqual(values.map((value) => wrap(value, bits)));
+    },
+  );
+});
+
+describe("tournament pools", () => {
+  const records = 3;
+  const [inputs, pairs, slots] = [11, 7, 18];
+  const pool = words(records * slots);
+
+  it("load, differences, winners and results equal their definitions", () => {
+    const { ring, put, list, get } = memory();
+    const [x, z, source] = [words(records * pairs), words(records * pairs), words(records * inputs)];
+    const [a, b] = [indices(pairs, inputs), indices(pairs, inputs)];
+    const at = { pool: put(pool), x: put(x), z: put(z), source: put(source), a: list(a), b: list(b), out: put(x) };
+
+    ring.exports.poolLoad(at.pool, at.source, inputs, records, slots);
+    const loaded = pool.map((value, i) =>
+      i % slots < inputs ? source[Math.floor(i / slots) * inputs + (i % slots)] : value,
+    );
+    expect(get(at.pool, pool.length)).toEqual(loaded);
+
+    ring.exports.poolDifferences(at.x, at.pool, at.a, at.b, pairs, records, slots, 48);
+    const slot = (r: number, index: number): bigint => loaded[r * slots + index];
+    const each = <T>(make: (r: number, k: number) => T): T[] =>
+      Array.from({ length: records * pairs }, (_, i) => make(Math.floor(i / pairs), i % pairs));
+    expect(get(at.x, x.length)).toEqual(each((r, k) => wrap(x[r * pairs + k] + slot(r, a[k]) - slot(r, b[k]), 48)));
+
+    ring.exports.poolWinners(at.pool, at.z, at.b, inputs, pairs, records, slots);
+    const won = each((r, k) => wrap(slot(r, b[k]) + z[r * pairs + k]));
+    each((r, k) => expect(get(at.pool + 8 * (r * slots + inputs + k), 1)).toEqual([won[r * pairs + k]]));
+
+    const result = list(Array.from({ length: pairs }, (_, k) => inputs + k));
+    ring.exports.poolGather(at.out, at.pool, result, pairs, records, slots);
+    expect(get(at.out, records * pairs)).toEqual(won);
+  });
+});
