@@ -6,7 +6,7 @@ import type { Logger } from "../telemetry/logger.js";
 import { startHealth } from "./health.js";
 
 export interface Listener {
-  readonly server: RpcServer;
+  readonly server: Pick<RpcServer, "listen" | "close">;
   /** host:port to bind. */
   readonly address: string;
 }

@@ -24,6 +24,8 @@ export interface ExpectedServer {
   readonly role: string;
   /** Authorities pinned for that organisation, DER. */
   readonly bundle: () => readonly Uint8Array[];
+  /** Called with the leaf (DER) of each handshake that passed. */
+  readonly onLeaf?: (der: Buffer) => void;
 }
 
 /** Mutual TLS to a server whose SPIFFE name and bundle are known; the name is checked as well as the host. */
@@ -42,7 +44,10 @@ function expectServer(server: ExpectedServer) {
   return (host: string, certificate: PeerCertificate): Error | undefined => {
     try {
       const { org, role } = verifyLeaf(certificate.raw, server.bundle());
-      if (org === server.org && role === server.role) return tls.checkServerIdentity(host, certificate);
+      if (org === server.org && role === server.role) {
+        server.onLeaf?.(certificate.raw);
+        return tls.checkServerIdentity(host, certificate);
+      }
     } catch {
       // told below
     }

@@ -1,0 +1,103 @@
+import { Module, type DynamicModule, type OnApplicationShutdown } from "@nestjs/common";
+import { fleet } from "@parley/proto";
+import { TrustStore, connect, thumbprintOf, type Logger } from "@parley/service-kit";
+import { polls, type Config } from "./config.js";
+import { DealerLink } from "./dealing/dealer-link.js";
+import { Renewal, accessPointOf, enrolWorker, type Enrolled } from "./fleet/enrolment.js";
+import { FleetLink } from "./fleet/fleet-link.js";
+import { AgreementSet } from "./models/agreement-set.js";
+import { Operands } from "./models/operands.js";
+import { PeerServer } from "./peer/peer-server.js";
+import { Poller } from "./peer/poller.js";
+import { Runner } from "./session/runner.js";
+import { Stock } from "./session/stock.js";
+
+const DRAIN_MS = 20_000;
+
+/** All parts of a worker. Nothing in it outlives the process: keys, weights and batches are in memory only. */
+export class WorkerContext implements OnApplicationShutdown {
+  readonly trust = new TrustStore();
+  readonly peers: PeerServer;
+  readonly link: FleetLink;
+  readonly #stock: Stock;
+  readonly #runner: Runner;
+  readonly #dealers: DealerLink;
+  readonly #renewal: Renewal;
+  readonly #client: ReturnType<typeof connect<typeof fleet.FleetServiceService>>;
+  #endpoint = "";
+
+  private constructor(config: Config, enrolled: Enrolled, logger: Logger) {
+    const own = enrolled.certificate;
+    this.#client = connect(fleet.FleetServiceService, {
+      address: enrolled.fleetAddress,
+      own,
+      server: accessPointOf(enrolled),
+      options: LARGE,
+    });
+    const agreements = new AgreementSet(this.trust, logger);
+    const operands = new Operands(() => this.#client);
+    this.#dealers = new DealerLink(own);
+    const settings = {
+      name: config.PARLEY_WORKER_NAME,
+      endpoint: () => this.#endpoint,
+      concurrency: config.PARLEY_CONCURRENCY,
+    };
+    const events = {
+      agreements: (set: fleet.AgreementSet) => agreements.replace(set.agreements),
+      run: (order: fleet.RunOrder) => this.#runner.start(order),
+      cancel: (attemptId: string) => this.#runner.cancel(attemptId),
+      target: (target: fleet.StockTarget) => this.#stock.aim(target),
+      drain: () => this.#stock.aim({ entries: [] }),
+    };
+    this.link = new FleetLink(this.#client, settings, events, logger);
+    const shared = {
+      agreements,
+      operands,
+      dealers: this.#dealers,
+      fleet: this.link,
+      poller: new Poller(polls(config)),
+      logger,
+      certificate: () => thumbprintOf(own.leaf),
+      timeoutMs: config.PARLEY_SESSION_TIMEOUT_MS,
+    };
+    this.#stock = new Stock({ ...shared, own, idleMs: config.PARLEY_IDLE_MS }, agreements, this.link, logger);
+    this.#runner = new Runner(this.#stock, agreements, this.link, logger);
+    this.peers = new PeerServer(own, this.trust, { ...shared, idleMs: config.PARLEY_IDLE_LIMIT_MS }, logger);
+    this.#renewal = new Renewal(enrolled, this.#client, logger);
+    agreements.onEnd((id) => operands.forget(id));
+  }
+
+  static async open(config: Config, logger: Logger): Promise<WorkerContext> {
+    return new WorkerContext(config, await enrolWorker(config.PARLEY_WORKER_TOKEN_FILE), logger);
+  }
+
+  /** Attaches to the access point, once partners can be served at `endpoint`. */
+  async attach(endpoint: string): Promise<void> {
+    this.#endpoint = endpoint;
+    this.link.start();
+    await Promise.race([this.link.attached, new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);
+  }
+
+  /** Takes no new work, lets what runs finish, then ends. */
+  async onApplicationShutdown() {
+    this.#stock.close();
+    for (const end = Date.now() + DRAIN_MS; this.#runner.busy && Date.now() < end;)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    this.peers.close();
+    this.link.close();
+    this.#renewal.close();
+    this.#dealers.close();
+    this.#client.close();
+  }
+}
+
+const MAX_RUN_BYTES = 128 << 20;
+const LARGE = { "grpc.max_receive_message_length": MAX_RUN_BYTES, "grpc.max_send_message_length": MAX_RUN_BYTES };
+
+@Module({})
+export class AppModule {
+  static with(config: Config, logger: Logger): DynamicModule {
+    const provider = { provide: WorkerContext, useFactory: () => WorkerContext.open(config, logger) };
+    return { module: AppModule, providers: [provider], exports: [WorkerContext] };
+  }
+}

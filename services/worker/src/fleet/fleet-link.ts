@@ -1,0 +1,159 @@
+import { Code, ParleyError, fromServiceError, type fleet, type ServiceClient } from "@parley/proto";
+import type { Logger } from "@parley/service-kit";
+import { MessageQueue } from "./message-queue.js";
+
+type FleetClient = ServiceClient<typeof fleet.FleetServiceService>;
+type Body = NonNullable<fleet.AttachRequest["body"]>;
+type Down = NonNullable<fleet.AttachResponse["body"]>;
+type Pending = { resolve: () => void; reject: (error: ParleyError) => void };
+
+/** What comes down from the access point. */
+export interface FleetEvents {
+  agreements(set: fleet.AgreementSet): void;
+  run(order: fleet.RunOrder): void;
+  cancel(attemptId: string): void;
+  target(target: fleet.StockTarget): void;
+  drain(): void;
+}
+
+export interface LinkSettings {
+  readonly name: string;
+  readonly endpoint: () => string;
+  readonly concurrency: number;
+}
+
+/** Results are kept this long for an access point that is away. */
+const HOLD_MS = 60_000;
+
+const away = () =>
+  new ParleyError(
+    Code.UNAVAILABLE,
+    "ACCESS_POINT_AWAY",
+    "the own access point is not reached",
+    "The attempt is retried.",
+  );
+
+/** The worker's control stream to its own access point. Reconnects by itself; bound runs go on meanwhile. */
+export class FleetLink {
+  readonly #pending = new Map<bigint, Pending>();
+  readonly #finished = new Map<string, { result: fleet.RunResult; until: number }>();
+  readonly #abort = new AbortController();
+  #queue: MessageQueue<fleet.AttachRequest> | undefined;
+  #number = 0n;
+  #attached: () => void = () => {};
+  /** Resolves when the first stream is up. */
+  readonly attached = new Promise<void>((resolve) => (this.#attached = resolve));
+
+  constructor(
+    private readonly client: FleetClient,
+    private readonly settings: LinkSettings,
+    private readonly events: FleetEvents,
+    private readonly logger: Logger,
+  ) {}
+
+  start(): this {
+    void this.follow();
+    return this;
+  }
+
+  close(): void {
+    this.#queue?.end();
+    this.#abort.abort();
+  }
+
+  /** Asks the access point; resolves when it agrees. @throws ParleyError with its refusal, or UNAVAILABLE where it is away */
+  ask(body: Body): Promise<void> {
+    const queue = this.#queue;
+    if (!queue) return Promise.reject(away());
+    const requestId = ++this.#number;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(requestId, { resolve, reject });
+      queue.push({ requestId, body });
+    });
+  }
+
+  /** Tells the access point, without an answer. */
+  tell(body: Body): void {
+    this.#queue?.push({ requestId: 0n, body });
+  }
+
+  /** Hands a result over, also after a reconnection. */
+  async deliver(result: fleet.RunResult): Promise<void> {
+    const key = `${result.attemptId}/${result.run}`;
+    this.#finished.set(key, { result, until: Date.now() + HOLD_MS });
+    try {
+      await this.ask({ $case: "runResult", value: result });
+      this.#finished.delete(key);
+    } catch {
+      // Reported in the next hello.
+    }
+  }
+
+  private async follow() {
+    for (let wait = 100; !this.#abort.signal.aborted; wait = Math.min(wait * 2, 5_000)) {
+      const queue = new MessageQueue<fleet.AttachRequest>();
+      const held = this.heldResults();
+      try {
+        queue.push({
+          requestId: 0n,
+          body: {
+            $case: "hello",
+            value: {
+              name: this.settings.name,
+              endpoint: this.settings.endpoint(),
+              concurrency: this.settings.concurrency,
+              finished: held.map((h) => h.result),
+            },
+          },
+        });
+        for await (const { replyTo, body } of this.client.attach(queue, { signal: this.#abort.signal })) {
+          if (this.#queue !== queue) {
+            this.#queue = queue;
+            wait = 100;
+            for (const { result } of held) this.#finished.delete(`${result.attemptId}/${result.run}`);
+            this.#attached();
+          }
+          if (body) this.take(replyTo, body);
+        }
+      } catch (error) {
+        const { code, reason } = fromServiceError(error);
+        if (!this.#abort.signal.aborted)
+          this.logger.warn({ code: Code[code], reason }, "the access point is away, trying again");
+      }
+      queue.end();
+      this.#queue = undefined;
+      for (const { reject } of this.#pending.values()) reject(away());
+      this.#pending.clear();
+      if (!this.#abort.signal.aborted) await new Promise((resolve) => setTimeout(resolve, wait).unref());
+    }
+  }
+
+  private heldResults() {
+    const now = Date.now();
+    for (const [key, { until }] of this.#finished) if (until < now) this.#finished.delete(key);
+    return [...this.#finished.values()];
+  }
+
+  private take(replyTo: bigint, body: Down) {
+    switch (body.$case) {
+      case "reply": {
+        const pending = this.#pending.get(replyTo);
+        this.#pending.delete(replyTo);
+        const { code, reason, message, hint } = body.value;
+        if (code === Code.OK) pending?.resolve();
+        else pending?.reject(new ParleyError(code, reason, message, hint));
+        return;
+      }
+      case "agreements":
+        return this.events.agreements(body.value);
+      case "run":
+        return this.events.run(body.value);
+      case "cancel":
+        return this.events.cancel(body.value.attemptId);
+      case "target":
+        return this.events.target(body.value);
+      case "drain":
+        return this.events.drain();
+    }
+  }
+}
