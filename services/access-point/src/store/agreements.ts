@@ -138,6 +138,27 @@ export class Agreements {
     this.database.run(`UPDATE ended_agreements SET sent = 1 WHERE id = :id`, { id });
   }
 
+  /** Own models' masks whose agreement is over and of which the dealer was not told. */
+  withEndedMasks(now = seconds()): HeldAgreement[] {
+    return this.database
+      .all<Row>(
+        `SELECT ${COLUMNS} FROM agreements WHERE party = 0 AND mask_id IS NOT NULL AND mask_ended = 0
+           AND (state = 'revoked' OR expires_at <= :now)`,
+        { now },
+      )
+      .map(decode);
+  }
+
+  markMaskEnded(digest: string) {
+    this.database.run(`UPDATE agreements SET mask_ended = 1 WHERE digest = :digest`, { digest });
+  }
+
+  /** The own agreement whose model is masked with this mask. */
+  byMask(maskId: string): HeldAgreement | undefined {
+    const row = this.database.get<Row>(`SELECT ${COLUMNS} FROM agreements WHERE mask_id = :maskId`, { maskId });
+    return row && decode(row);
+  }
+
   /** Pins SHA-256(D) for a mask id. @throws ParleyError FAILED_PRECONDITION where another digest is pinned */
   pinMask(mask: { id: string; agreement: string; nonce: string; digest: string }): void {
     this.database.transaction(() => {

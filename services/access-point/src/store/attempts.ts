@@ -59,7 +59,9 @@ export class Attempts {
   /** Ended attempts whose report the scheduler has not recorded. */
   unrecorded(): StoredAttempt[] {
     return this.database
-      .all<Row>(`SELECT ${COLUMNS} FROM attempts WHERE state <> 'running' AND recorded = 0 ORDER BY ended_at LIMIT 1000`)
+      .all<Row>(
+        `SELECT ${COLUMNS} FROM attempts WHERE state <> 'running' AND recorded = 0 ORDER BY ended_at LIMIT 1000`,
+      )
       .map(decode);
   }
 

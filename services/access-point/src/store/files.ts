@@ -54,13 +54,18 @@ export class VaultFiles {
     }
   }
 
-  read(area: Area, name: string): Promise<Buffer> {
+  async read(area: Area, name: string): Promise<Buffer> {
     return readFile(this.path(area, name));
   }
 
   /** The content in pieces of 256 KiB; read as the consumer takes them. */
   async *stream(area: Area, name: string): AsyncIterable<Buffer> {
     for await (const piece of createReadStream(this.path(area, name), { highWaterMark: PIECE })) yield piece as Buffer;
+  }
+
+  /** Bytes. */
+  async size(area: Area, name: string): Promise<number> {
+    return (await stat(this.path(area, name))).size;
   }
 
   async has(area: Area, name: string): Promise<boolean> {

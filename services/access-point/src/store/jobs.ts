@@ -107,10 +107,10 @@ export class Jobs {
   /** Moves a job that has not ended. */
   move(id: string, to: "queued" | "running"): boolean {
     return (
-      this.database.run(
-        `UPDATE jobs SET state = :to WHERE id = :id AND state IN ('submitting', 'queued', 'running')`,
-        { id, to },
-      ) === 1
+      this.database.run(`UPDATE jobs SET state = :to WHERE id = :id AND state IN ('submitting', 'queued', 'running')`, {
+        id,
+        to,
+      }) === 1
     );
   }
 
@@ -131,4 +131,3 @@ export class Jobs {
     );
   }
 }
-

@@ -22,7 +22,7 @@ export const MIGRATIONS: readonly string[] = [
     records INTEGER NOT NULL CHECK (records > 0), used INTEGER NOT NULL DEFAULT 0 CHECK (used >= 0 AND used <= records),
     max_prepared INTEGER NOT NULL, not_before REAL NOT NULL, expires_at REAL NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('active', 'suspended', 'revoked')),
-    mask_id TEXT, mask_nonce TEXT, masked_digest TEXT, activated_at REAL NOT NULL
+    mask_id TEXT, mask_nonce TEXT, masked_digest TEXT, mask_ended INTEGER NOT NULL DEFAULT 0, activated_at REAL NOT NULL
   ) STRICT;
   CREATE INDEX agreements_by_asset ON agreements (asset_id, party);
   CREATE TABLE ended_agreements (id TEXT PRIMARY KEY, statement TEXT, reason TEXT NOT NULL, sent INTEGER NOT NULL, ended_at REAL NOT NULL) STRICT;

@@ -1,0 +1,27 @@
+import { commonVariables, readEnvironment } from "@parley/service-kit";
+import { z } from "zod";
+
+const bytes = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+const MB = 1024 * 1024;
+
+const variables = {
+  ...commonVariables,
+  /** Name of the organisation, also the trust domain of its certificates. */
+  PARLEY_ORG: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be lower-case letters, digits and inner hyphens"),
+  /** Members and worker enrolment, server-side TLS. */
+  PARLEY_ENROL_LISTEN: commonVariables.PARLEY_LISTEN.default("127.0.0.1:8444"),
+  /** Folder of the vault. */
+  PARLEY_DATA_DIR: z.string().min(1),
+  /** Host names in workers' certificates beside PARLEY_ADVERTISE, comma separated. */
+  PARLEY_WORKER_DNS: z.string().default(""),
+  PARLEY_MAX_MODEL_BYTES: bytes(512 * MB),
+  PARLEY_MAX_INPUT_BYTES: bytes(512 * MB),
+  /** Attempts taken from the scheduler at once. */
+  PARLEY_ATTEMPTS: bytes(8),
+};
+
+export type Config = z.output<z.ZodObject<typeof variables>>;
+
+export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => readEnvironment(variables, env);

@@ -1,0 +1,65 @@
+import { agreements, fromServiceError, Code } from "@parley/proto";
+import type { Logger } from "@parley/service-kit";
+import type { Vault } from "../store/vault.js";
+import type { Activation } from "./activation.js";
+import type { Changes } from "./changes.js";
+import type { Router } from "./router.js";
+
+/** Follows the router's word on agreements. It may end or suspend one, and point to one that both signed; it cannot make one. */
+export class AgreementWatch {
+  constructor(
+    private readonly vault: Vault,
+    private readonly router: Router,
+    private readonly activation: Activation,
+    private readonly changes: Changes,
+    private readonly logger: Logger,
+    private readonly org: string,
+  ) {}
+
+  /** One stream, until it ends. */
+  async follow(signal: AbortSignal, alive: () => void): Promise<void> {
+    for await (const event of this.router.agreements.watchAgreements({}, { signal })) {
+      alive();
+      if (event.synchronised) this.changes.emit("revocation");
+      if (event.agreement) await this.apply(event.agreement);
+    }
+  }
+
+  private async apply(agreement: agreements.Agreement) {
+    const { id, state } = agreement;
+    switch (state) {
+      case agreements.AgreementState.AGREEMENT_STATE_ACTIVE:
+        if (this.vault.agreements.setSuspended(id, false)) this.note("agreement.resumed", id);
+        return this.tryActivate(agreement);
+      case agreements.AgreementState.AGREEMENT_STATE_SUSPENDED:
+        if (this.vault.agreements.setSuspended(id, true)) this.note("agreement.suspended", id);
+        return;
+      case agreements.AgreementState.AGREEMENT_STATE_REVOKED:
+        if (this.vault.agreements.end(id, "stated by the router")) this.note("agreement.ended", id);
+        return;
+      default:
+        return;
+    }
+  }
+
+  private async tryActivate({ id, jws }: agreements.Agreement) {
+    try {
+      await this.activation.activate(jws);
+    } catch (caught) {
+      const { code, reason, message } = fromServiceError(caught);
+      if (code === Code.UNAVAILABLE || code === Code.DEADLINE_EXCEEDED) throw caught;
+      this.logger.warn({ agreement: id, reason, why: message }, "agreement refused");
+      this.vault.audit.append({
+        action: "agreement.refused",
+        actor: "router/agreements",
+        subject: id,
+        details: { reason },
+      });
+    }
+  }
+
+  private note(action: string, id: string) {
+    this.vault.audit.append({ action, actor: "router/agreements", subject: id, details: { at: this.org } });
+    this.changes.emit("agreements");
+  }
+}

@@ -1,0 +1,34 @@
+import type { fleet } from "@parley/proto";
+import { MessageQueue } from "../message-queue.js";
+
+type Body = NonNullable<fleet.AttachResponse["body"]>;
+
+/** A worker whose control stream is up. */
+export class AttachedWorker {
+  readonly outgoing = new MessageQueue<fleet.AttachResponse>();
+  /** Runs under way, as "attempt/run". */
+  readonly runs = new Set<string>();
+  /** Prepared or running sessions at the model owner, by the worker's number, with the agreement's digest. */
+  readonly sessions = new Map<bigint, string>();
+  /** Prepared sessions at the data owner. */
+  stock: readonly { readonly agreement: string; readonly records: number; readonly sessions: number }[] = [];
+  draining = false;
+
+  constructor(
+    readonly name: string,
+    readonly endpoint: string,
+    readonly concurrency: number,
+  ) {}
+
+  send(body: Body, replyTo = 0n) {
+    this.outgoing.push({ replyTo, body });
+  }
+
+  get free(): number {
+    return this.draining ? 0 : this.concurrency - this.runs.size;
+  }
+
+  holds(agreement: string, records: number): boolean {
+    return this.stock.some((entry) => entry.agreement === agreement && entry.records === records && entry.sessions > 0);
+  }
+}

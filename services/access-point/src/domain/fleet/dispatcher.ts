@@ -1,0 +1,171 @@
+import { Code, type fleet } from "@parley/proto";
+import type { Failure, Timings } from "../../store/jobs.js";
+import type { Changes } from "../changes.js";
+import type { AttachedWorker } from "./attached-worker.js";
+import type { Fleet } from "./fleet.js";
+
+export interface RunTask {
+  readonly job: string;
+  readonly attempt: string;
+  readonly run: number;
+  readonly records: number;
+  /** Digest of the agreement, hex. */
+  readonly agreement: string;
+  /** Made when a worker takes the run, so that inputs of waiting runs are not held. */
+  readonly order: () => Promise<fleet.RunOrder>;
+}
+
+export type RunOutcome =
+  | { readonly ok: true; readonly output: Buffer; readonly timings: Timings }
+  | { readonly ok: false; readonly failure: Failure; readonly retryable: boolean; readonly revealed: boolean };
+
+interface Waiting {
+  readonly task: RunTask;
+  readonly settle: (outcome: RunOutcome) => void;
+  readonly since: number;
+  worker?: AttachedWorker;
+}
+
+export const keyOf = (attempt: string, run: number) => `${attempt}/${run}`;
+
+const failed = (code: Code, reason: string, message: string, hint: string, retryable: boolean): RunOutcome => ({
+  ok: false,
+  failure: { code, reason, message, hint },
+  retryable,
+  revealed: false,
+});
+
+export interface DispatcherTimes {
+  /** How long a run waits for a worker before its attempt fails. */
+  readonly waitMs: number;
+  /** How long the result of a run may still come after its worker's stream broke. */
+  readonly graceMs: number;
+}
+
+/** Gives runs to free workers: one with a prepared session first, else the least loaded. */
+export class Dispatcher {
+  private readonly waiting: Waiting[] = [];
+  private readonly running = new Map<string, Waiting>();
+  private closed = false;
+
+  constructor(
+    private readonly fleet: Fleet,
+    changes: Changes,
+    private readonly org: string,
+    private readonly times: DispatcherTimes = { waitMs: 60_000, graceMs: 1_000 },
+  ) {
+    changes.on("workers", () => this.assign());
+    changes.on("demand", () => this.assign());
+  }
+
+  run(task: RunTask): Promise<RunOutcome> {
+    return new Promise((settle) => {
+      const entry: Waiting = { task, settle, since: performance.now() };
+      this.waiting.push(entry);
+      setTimeout(() => this.giveUp(entry), this.times.waitMs).unref();
+      this.assign();
+    });
+  }
+
+  /** A worker's word on a run. False where no such run is under way. */
+  finish({ attempt, run }: { attempt: string; run: number }, outcome: RunOutcome): boolean {
+    const entry = this.running.get(keyOf(attempt, run));
+    if (!entry) return false;
+    this.end(entry, outcome);
+    return true;
+  }
+
+  /** Stops the runs of an attempt: those that wait at once, the others when their worker says how they ended. */
+  cancel(attempt: string, why: Failure) {
+    for (const entry of this.waiting.filter(({ task }) => task.attempt === attempt))
+      this.end(entry, { ok: false, failure: why, retryable: false, revealed: false });
+    const workers = [...this.running.values()]
+      .filter(({ task }) => task.attempt === attempt)
+      .map(({ worker }) => worker);
+    for (const worker of new Set(workers)) worker?.send({ $case: "cancel", value: { attemptId: attempt } });
+  }
+
+  /** A worker's stream broke: its runs fail, unless their results arrive shortly on another stream. */
+  lost(worker: AttachedWorker) {
+    const entries = [...this.running.values()].filter((entry) => entry.worker === worker);
+    if (entries.length === 0) return;
+    setTimeout(() => {
+      if (this.closed) return;
+      for (const entry of entries)
+        if (this.running.get(keyOf(entry.task.attempt, entry.task.run)) === entry)
+          this.end(
+            entry,
+            failed(
+              Code.ABORTED,
+              "WORKER_LOST",
+              `worker ${worker.name} of ${this.org} was lost during run ${entry.task.run}`,
+              "The job is tried again.",
+              true,
+            ),
+          );
+    }, this.times.graceMs).unref();
+  }
+
+  /** The access point stops: what runs is neither failed nor given out any more; the vault knows it. */
+  close() {
+    this.closed = true;
+  }
+
+  private assign() {
+    if (this.closed) return;
+    for (const entry of [...this.waiting]) {
+      const worker = this.choose(entry.task);
+      if (!worker) continue;
+      this.waiting.splice(this.waiting.indexOf(entry), 1);
+      entry.worker = worker;
+      const key = keyOf(entry.task.attempt, entry.task.run);
+      worker.runs.add(key);
+      this.running.set(key, entry);
+      entry.task.order().then(
+        (order) => this.running.get(key) === entry && worker.send({ $case: "run", value: order }),
+        (error: unknown) =>
+          this.end(
+            entry,
+            failed(
+              Code.INTERNAL,
+              "INPUT_UNREADABLE",
+              `the stored input of job ${entry.task.job} cannot be read`,
+              error instanceof Error && "code" in error ? String(error.code) : "See the access point's log.",
+              false,
+            ),
+          ),
+      );
+    }
+  }
+
+  private choose({ agreement, records }: RunTask): AttachedWorker | undefined {
+    const free = this.fleet.workers.filter((worker) => worker.free > 0);
+    const rank = (worker: AttachedWorker) => (worker.holds(agreement, records) ? 0 : 1e6) + worker.runs.size;
+    return free.sort((a, b) => rank(a) - rank(b))[0];
+  }
+
+  private giveUp(entry: Waiting) {
+    if (this.closed || !this.waiting.includes(entry)) return;
+    const none = this.fleet.workers.length === 0;
+    this.end(
+      entry,
+      failed(
+        Code.UNAVAILABLE,
+        none ? "NO_WORKER" : "WORKERS_BUSY",
+        none ? `no worker of ${this.org} is attached to its access point` : `all workers of ${this.org} are busy`,
+        none ? "Start a worker; `parley org worker-token` gives it a token." : "Start more workers, or wait.",
+        true,
+      ),
+    );
+  }
+
+  private end(entry: Waiting, outcome: RunOutcome) {
+    const key = keyOf(entry.task.attempt, entry.task.run);
+    const at = this.waiting.indexOf(entry);
+    if (at >= 0) this.waiting.splice(at, 1);
+    if (this.running.get(key) === entry) this.running.delete(key);
+    entry.worker?.runs.delete(key);
+    entry.settle(outcome);
+    this.assign();
+  }
+}

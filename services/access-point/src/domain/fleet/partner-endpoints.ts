@@ -1,0 +1,37 @@
+import type { Vault } from "../../store/vault.js";
+import type { Changes } from "../changes.js";
+import type { Router } from "../router.js";
+
+/** Where partners' workers are reached, as the router says: an address grants nothing, since workers check the pinned bundle of who answers there. */
+export class PartnerEndpoints {
+  private readonly known = new Map<string, readonly string[]>();
+
+  constructor(
+    private readonly vault: Vault,
+    private readonly router: Pick<Router, "identity">,
+    private readonly changes: Changes,
+  ) {}
+
+  of(partner: string): string[] {
+    return [...(this.known.get(partner) ?? [])];
+  }
+
+  /** Asks for every partner whose model is used. True where all are known. */
+  async refresh(): Promise<boolean> {
+    const partners = new Set(
+      this.vault.agreements
+        .current()
+        .filter(({ party }) => party === 1)
+        .map(({ partner }) => partner),
+    );
+    let changed = false;
+    for (const partner of partners) {
+      const { organisation } = await this.router.identity.getOrganisation({ organisationId: partner });
+      const endpoints = organisation?.revoked ? [] : (organisation?.workerEndpoints ?? []);
+      if (endpoints.join() !== this.of(partner).join()) changed = true;
+      this.known.set(partner, endpoints);
+    }
+    if (changed) this.changes.emit("agreements");
+    return [...partners].every((partner) => this.of(partner).length > 0);
+  }
+}

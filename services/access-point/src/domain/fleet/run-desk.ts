@@ -1,0 +1,215 @@
+import { Code, ParleyError, fleet } from "@parley/proto";
+import { continueTrace, type Logger } from "@parley/service-kit";
+import { isCurrent, type HeldAgreement } from "../../store/agreements.js";
+import type { BoundRun } from "../../store/run-ledger.js";
+import type { Vault } from "../../store/vault.js";
+import type { Changes } from "../changes.js";
+import { denied, invalid, precondition } from "../refusal.js";
+import type { Tickets } from "../tickets.js";
+import type { AttachedWorker } from "./attached-worker.js";
+import { keyOf } from "./dispatcher.js";
+import type { Fleet } from "./fleet.js";
+
+const hexOf = (bytes: Buffer, length: number, what: string): string => {
+  if (bytes.length !== length) throw invalid("FIELD_LENGTH", `${what} has ${length} bytes, not ${bytes.length}`);
+  return bytes.toString("hex");
+};
+
+/** How long a bound run may stay without word from its worker before its records count as revealed. */
+const PRESUME_MS = 60_000;
+
+/**
+ * What an organisation's workers ask its access point before anything irreversible: a batch is recorded before its part is
+ * used; a run is bound, and its quota taken, before its input share is answered. All of it is on disk before the answer.
+ */
+export class RunDesk {
+  /** Bound runs under way now, with the agreement's digest. Their sessions are no longer prepared ones. */
+  private readonly bound = new Map<string, string>();
+
+  constructor(
+    private readonly own: { readonly id: string },
+    private readonly vault: Vault,
+    private readonly fleet: Fleet,
+    private readonly tickets: Tickets,
+    private readonly changes: Changes,
+    private readonly logger: Logger,
+    private readonly presumeMs = PRESUME_MS,
+  ) {}
+
+  /** @throws ParleyError ALREADY_EXISTS for a batch that was recorded before; FAILED_PRECONDITION without the agreement */
+  async recordBatch(request: fleet.RecordBatch): Promise<void> {
+    const id = hexOf(request.batchId, 16, "a batch id");
+    const agreement = this.inForce(hexOf(request.agreementDigest, 32, "an agreement digest"));
+    const party =
+      request.party === fleet.Party.PARTY_SERVER ? 0 : request.party === fleet.Party.PARTY_CLIENT ? 1 : undefined;
+    if (party !== agreement.party)
+      throw invalid("PARTY", `this organisation is P${agreement.party} of agreement ${agreement.id}`);
+    if (request.records < 1) throw invalid("RECORDS", "a batch is for at least one record");
+    await this.vault.group.run(() => {
+      this.vault.ledger.recordBatch({ id, agreement: agreement.digest, records: request.records, party });
+      this.vault.audit.append({
+        action: "batch.prepared",
+        actor: `${this.own.id}/worker`,
+        subject: agreement.id,
+        traceId: continueTrace(request.traceparent).traceId,
+        details: { batch: id, records: request.records },
+      });
+    });
+  }
+
+  /**
+   * Binds a run at the model owner. The ticket must be the scheduler's, in time, and say nothing that differs from the
+   * agreement, the peer's statement or the session; run and batch are bound once; the records fit the own count of quota.
+   */
+  async bind(request: fleet.BindRun, worker: AttachedWorker): Promise<void> {
+    const agreement = this.inForce(hexOf(request.agreementDigest, 32, "an agreement digest"));
+    if (agreement.party !== 0)
+      throw denied("NOT_MODEL_OWNER", `${this.own.id} is not the model owner of agreement ${agreement.id}`);
+    const claims = await this.tickets.verify(request.ticket);
+    this.tickets.requireFits(claims, agreement, { job: request.jobId, attempt: request.attemptId });
+    if (claims.runs[request.run] !== request.records)
+      throw precondition(
+        "TICKET_DIFFERS",
+        `the ticket of attempt ${request.attemptId} does not state a run ${request.run} of ${request.records} records`,
+        "The attempt is refused; nothing was spent.",
+      );
+    const run: BoundRun = {
+      attempt: request.attemptId,
+      run: request.run,
+      job: request.jobId,
+      agreement: agreement.digest,
+      batch: hexOf(request.batchId, 16, "a batch id"),
+      records: request.records,
+      worker: worker.name,
+      peerCertificate: hexOf(request.peerCertificate, 32, "a certificate fingerprint"),
+      traceId: continueTrace(request.traceparent).traceId,
+    };
+    await this.vault.group.run(() => {
+      this.inForce(agreement.digest); // the ticket's check took time, in which the agreement may have ended
+      this.vault.ledger.bind(run);
+      this.vault.audit.append({
+        action: "run.bound",
+        actor: agreement.partner,
+        subject: run.job,
+        traceId: run.traceId,
+        details: {
+          agreement: agreement.id,
+          attempt: run.attempt,
+          run: run.run,
+          records: run.records,
+          batch: run.batch,
+        },
+      });
+    });
+    this.bound.set(keyOf(run.attempt, run.run), agreement.digest);
+  }
+
+  /** How a bound run ended: its quota returns only where the last message did not leave. */
+  async ended(request: fleet.RunEnded): Promise<void> {
+    const known = this.vault.ledger.find(request.attemptId, request.run);
+    if (!known || known.batch !== request.batchId.toString("hex"))
+      throw precondition(
+        "RUN_NOT_BOUND",
+        `run ${request.run} of attempt ${request.attemptId} is not bound to that batch`,
+      );
+    await this.end(known, request.revealed, "run.ended", {
+      bytesReceived: Number(request.bytesReceived),
+      bytesSent: Number(request.bytesSent),
+    });
+  }
+
+  /** @throws ParleyError FAILED_PRECONDITION where another digest is pinned for the mask */
+  async pinMask(request: fleet.PinMask): Promise<void> {
+    const agreement = this.inForce(hexOf(request.agreementDigest, 32, "an agreement digest"));
+    if (agreement.party !== 1)
+      throw denied("NOT_DATA_OWNER", `${this.own.id} is not the data owner of agreement ${agreement.id}`);
+    const mask = {
+      id: hexOf(request.maskId, 32, "a mask id"),
+      agreement: agreement.digest,
+      nonce: hexOf(request.maskNonce, 16, "a mask nonce"),
+      digest: hexOf(request.maskedWeightsDigest, 32, "a digest of D"),
+    };
+    const before = agreement.maskId;
+    await this.vault.group.run(() => {
+      this.vault.agreements.pinMask(mask);
+      if (before === undefined)
+        this.vault.audit.append({
+          action: "mask.pinned",
+          actor: `${this.own.id}/worker`,
+          subject: agreement.id,
+          details: { mask: mask.id, digest: mask.digest },
+        });
+    });
+    if (before === undefined) this.changes.emit("agreements");
+  }
+
+  /** One more session may be prepared under an agreement, or not. @throws ParleyError RESOURCE_EXHAUSTED */
+  openSession(request: fleet.OpenSession, worker: AttachedWorker): void {
+    const agreement = this.inForce(hexOf(request.agreementDigest, 32, "an agreement digest"));
+    if (agreement.party !== 0)
+      throw denied("NOT_MODEL_OWNER", `${this.own.id} is not the model owner of agreement ${agreement.id}`);
+    if (worker.sessions.has(request.session))
+      throw new ParleyError(Code.ALREADY_EXISTS, "SESSION_OPEN", `session ${request.session} is open already`);
+    const running = [...this.bound.values()].filter((digest) => digest === agreement.digest).length;
+    if (this.fleet.sessions(agreement.digest) - running >= agreement.maxPrepared)
+      throw new ParleyError(
+        Code.RESOURCE_EXHAUSTED,
+        "MAX_PREPARED",
+        `agreement ${agreement.id} has its ${agreement.maxPrepared} prepared sessions already`,
+        "Close one that is not needed, or wait; the agreement sets the number (max_prepared).",
+      );
+    worker.sessions.set(request.session, agreement.digest);
+  }
+
+  closeSession({ session }: fleet.CloseSession, worker: AttachedWorker): void {
+    worker.sessions.delete(session);
+  }
+
+  /** A worker's stream broke: what it had bound counts as revealed unless it says otherwise in time. */
+  lost(worker: AttachedWorker) {
+    worker.sessions.clear();
+    const runs = this.vault.ledger.open(worker.name);
+    if (runs.length > 0) setTimeout(() => this.presume(runs), this.presumeMs).unref();
+  }
+
+  /** After a start: the same for every run that was bound when the access point stopped. */
+  recover() {
+    const runs = this.vault.ledger.open();
+    if (runs.length > 0) setTimeout(() => this.presume(runs), this.presumeMs).unref();
+  }
+
+  private presume(runs: readonly BoundRun[]) {
+    for (const run of runs)
+      this.end(run, true, "run.presumed-revealed", {}).catch((error: unknown) =>
+        this.logger.warn({ attempt: run.attempt, err: error }, "a lost run could not be closed"),
+      );
+  }
+
+  private async end(run: BoundRun, revealed: boolean, action: string, details: Record<string, number>) {
+    const ended = await this.vault.group.run(() => {
+      const row = this.vault.ledger.end(run.attempt, run.run, revealed);
+      if (row)
+        this.vault.audit.append({
+          action,
+          actor: `${this.own.id}/worker`,
+          subject: run.job,
+          traceId: run.traceId,
+          details: { attempt: run.attempt, run: run.run, records: run.records, revealed, ...details },
+        });
+      return row;
+    });
+    this.bound.delete(keyOf(run.attempt, run.run));
+    if (ended) this.changes.emit("run");
+  }
+
+  /** @throws ParleyError FAILED_PRECONDITION */
+  private inForce(digest: string): HeldAgreement {
+    const agreement = this.vault.agreements.byDigest(digest);
+    if (agreement && isCurrent(agreement)) return agreement;
+    throw precondition(
+      "AGREEMENT_NOT_ACTIVE",
+      agreement ? `agreement ${agreement.id} is not in force` : `no agreement with digest ${digest} is held here`,
+      "It was revoked, suspended or has expired; ask the partner for a new one.",
+    );
+  }
+}

@@ -1,0 +1,365 @@
+import { cutRuns, parsePlan, sizeOf, type Plan } from "@parley/plan";
+import { Code, ParleyError, fromServiceError, type scheduler } from "@parley/proto";
+import { continueTrace, withTrace, type Logger } from "@parley/service-kit";
+import { hasEnded, type Failure, type JobTimes, type StoredJob, type Timings } from "../../store/jobs.js";
+import { seconds } from "../../store/database.js";
+import type { Vault } from "../../store/vault.js";
+import type { Changes } from "../changes.js";
+import type { Dispatcher, RunOutcome } from "../fleet/dispatcher.js";
+import type { Stock } from "../fleet/stock.js";
+import { isCurrent } from "../../store/agreements.js";
+import { pause } from "../pause.js";
+import { precondition } from "../refusal.js";
+import type { Tickets } from "../tickets.js";
+
+/** How long after a start an attempt from before may still be finished by a worker that kept its result. */
+const ORPHAN_MS = 15_000;
+
+export type AttemptReport = Omit<scheduler.AttemptReport, "onlineMicros"> & { onlineMicros: bigint };
+
+const failureOf = (error: ParleyError): Failure => ({
+  code: error.code,
+  reason: error.reason,
+  message: error.message,
+  hint: error.hint,
+});
+
+/**
+ * Runs attempts of jobs that this access point submitted itself. What the scheduler sends is checked against the own store and
+ * the agreement: an order for an unknown job, or with a ticket that differs in anything, is refused. A job whose result is held
+ * is never run again.
+ */
+export class AttemptRunner {
+  private readonly startedAt = performance.now();
+  private readonly running = new Map<string, { readonly job: string; readonly done: Promise<void> }>();
+
+  constructor(
+    private readonly own: { readonly id: string },
+    private readonly vault: Vault,
+    private readonly tickets: Tickets,
+    private readonly dispatcher: Dispatcher,
+    private readonly stock: Stock,
+    private readonly changes: Changes,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Takes an order. Resolves with a report where it is refused without a trace in the store; otherwise the attempt runs on, and
+   * its report is in the store when it has ended. `accepted` is called once the attempt is stored.
+   */
+  async take(order: scheduler.AttemptOrder, accepted: () => void): Promise<AttemptReport | undefined> {
+    return withTrace(continueTrace(order.traceparent || undefined), async () => {
+      const known = this.vault.attempts.get(order.attemptId);
+      if (known) {
+        if (known.job !== order.jobId)
+          return this.refuse(order, precondition("ATTEMPT_DIFFERS", "the attempt belongs to another job"));
+        accepted();
+        if (known.state !== "running") this.changes.emit("attempt", known.id);
+        else if (!this.running.has(known.id))
+          this.endAttempt(known.id, { succeeded: false, retryable: true, error: LOST });
+        return undefined;
+      }
+      let plan: Plan;
+      let runs: number[];
+      const job = this.vault.jobs.get(order.jobId);
+      try {
+        if (!job)
+          throw precondition(
+            "JOB_UNKNOWN",
+            `job ${order.jobId} was not submitted at this access point`,
+            "Submit jobs through the access point.",
+          );
+        ({ plan, runs } = await this.check(order, job));
+      } catch (caught) {
+        return this.refuse(order, fromServiceError(caught));
+      }
+      if (!this.vault.attempts.add({ id: order.attemptId, job: job.id, ticket: order.ticket })) return undefined;
+      accepted();
+      const done = this.execute(job.id, order, plan, runs).finally(() => this.running.delete(order.attemptId));
+      this.running.set(order.attemptId, { job: job.id, done });
+      return undefined;
+    });
+  }
+
+  /** Stops an attempt; it ends as failed when its runs have ended. */
+  cancel(attempt: string, why: string) {
+    this.dispatcher.cancel(attempt, {
+      code: Code.CANCELLED,
+      reason: "CANCELLED",
+      message: `attempt ${attempt} was cancelled${why ? `: ${why}` : ""}`,
+      hint: "",
+    });
+  }
+
+  cancelJob(job: string) {
+    for (const [attempt, entry] of this.running) if (entry.job === job) this.cancel(attempt, "the job was cancelled");
+  }
+
+  /** A result for a run that nobody waits for: kept, so that what was revealed is counted, and perhaps the last one missing. */
+  async late(attemptId: string, run: number, outcome: RunOutcome): Promise<void> {
+    const attempt = this.vault.attempts.get(attemptId);
+    const job = attempt && this.vault.jobs.get(attempt.job);
+    const agreement = job && this.vault.agreements.byDigest(job.agreement);
+    if (!attempt || !job || !agreement || attempt.state !== "running" || this.running.has(attemptId)) return;
+    const plan = parsePlan(JSON.parse(agreement.plan.toString("utf8")));
+    const runs = cutRuns(job.records, plan.maxRecords);
+    if (runs[run] === undefined) return;
+    this.keep(attemptId, run, runs[run], outcome);
+    if (!outcome.ok)
+      return this.endAttempt(attemptId, { succeeded: false, retryable: outcome.retryable, error: outcome.failure });
+    const kept = this.vault.attempts.runs(attemptId);
+    if (kept.length === runs.length && kept.every(({ output }) => output !== undefined))
+      await this.succeed(job, attemptId, plan, runs);
+  }
+
+  private async check(order: scheduler.AttemptOrder, job: StoredJob): Promise<{ plan: Plan; runs: number[] }> {
+    const agreement = this.vault.agreements.byDigest(job.agreement);
+    if (!agreement) throw precondition("AGREEMENT_UNKNOWN", `the agreement of job ${job.id} is not held here`);
+    const plan = parsePlan(JSON.parse(agreement.plan.toString("utf8")));
+    const runs = cutRuns(job.records, plan.maxRecords);
+    // A result that is held needs no permission any more.
+    if (job.state === "succeeded") return { plan, runs };
+    const claims = await this.tickets.verify(order.ticket);
+    this.tickets.requireFits(claims, agreement, { job: job.id, attempt: order.attemptId });
+    if (claims.runs.join() !== runs.join())
+      throw precondition(
+        "TICKET_DIFFERS",
+        `the ticket of attempt ${order.attemptId} cuts job ${job.id} into other runs than its plan says`,
+      );
+    return { plan, runs };
+  }
+
+  private refuse(order: scheduler.AttemptOrder, error: ParleyError): AttemptReport {
+    this.logger.warn(
+      { job: order.jobId, attempt: order.attemptId, reason: error.reason, why: error.message },
+      "attempt refused",
+    );
+    this.vault.audit.append({
+      action: "attempt.refused",
+      actor: "router/scheduler",
+      subject: order.jobId.slice(0, 64),
+      details: { attempt: order.attemptId.slice(0, 64), reason: error.reason },
+    });
+    return {
+      jobId: order.jobId,
+      attemptId: order.attemptId,
+      succeeded: false,
+      recordsRevealed: 0,
+      error: failureOf(error),
+      retryable: error.code === Code.UNAVAILABLE || error.reason === "ATTEMPT_TICKET_INVALID",
+      onlineMicros: 0n,
+    };
+  }
+
+  private async execute(jobId: string, order: scheduler.AttemptOrder, plan: Plan, runs: number[]): Promise<void> {
+    const attempt = order.attemptId;
+    try {
+      await this.settleOlder(jobId, attempt);
+      const job = this.vault.jobs.get(jobId)!;
+      if (job.state === "succeeded") return this.endAttempt(attempt, { succeeded: true });
+      if (hasEnded(job.state))
+        return this.endAttempt(attempt, {
+          succeeded: false,
+          error: { ...LOST, reason: "JOB_ENDED", message: `job ${jobId} is ${job.state}` },
+        });
+      const agreement = this.vault.agreements.byDigest(job.agreement)!;
+      if (!isCurrent(agreement))
+        throw precondition(
+          "AGREEMENT_NOT_ACTIVE",
+          `agreement ${agreement.id} is not in force any more`,
+          "Ask the model owner for a new one.",
+        );
+      this.vault.database.transaction(() => {
+        this.vault.jobs.move(jobId, "running");
+        this.vault.audit.append({
+          action: "attempt.started",
+          actor: "router/scheduler",
+          subject: jobId,
+          traceId: continueTrace(job.traceparent).traceId,
+          details: { attempt, runs: runs.length, records: job.records },
+        });
+      });
+      this.changes.emit("job", jobId);
+      for (const records of new Set(runs)) this.stock.noteDemand(job.agreement, records);
+      this.changes.emit("demand");
+      await this.executeRuns(job, order, plan, runs);
+    } catch (caught) {
+      if (!(caught instanceof ParleyError)) this.logger.error({ job: jobId, attempt, err: caught }, "attempt failed");
+      const error = fromServiceError(caught);
+      const hidden =
+        caught instanceof ParleyError
+          ? error
+          : new ParleyError(Code.INTERNAL, "INTERNAL", "internal error", "See the access point's log.");
+      this.endAttempt(attempt, {
+        succeeded: false,
+        retryable: error.code === Code.UNAVAILABLE,
+        error: failureOf(hidden),
+      });
+    }
+  }
+
+  private async executeRuns(job: StoredJob, order: scheduler.AttemptOrder, plan: Plan, runs: number[]) {
+    const attempt = order.attemptId;
+    const bytes = 8 * sizeOf(plan.tensors[0]);
+    const input = this.vault.files.read("inputs", job.id);
+    input.catch(() => {}); // told by each run
+    let first = 0;
+    let failed: (RunOutcome & { ok: false }) | undefined;
+    const all = runs.map(async (records, run) => {
+      const from = first * bytes;
+      first += records;
+      const outcome = await this.dispatcher.run({
+        job: job.id,
+        attempt,
+        run,
+        records,
+        agreement: job.agreement,
+        order: async () => ({
+          ticket: order.ticket,
+          jobId: job.id,
+          attemptId: attempt,
+          run,
+          records,
+          agreementDigest: Buffer.from(job.agreement, "hex"),
+          input: (await input).subarray(from, from + records * bytes),
+          traceparent: job.traceparent,
+        }),
+      });
+      const checked = requireLength(outcome, plan, records, attempt, run);
+      // The only run's output goes to its file at once, not through the table first.
+      if (runs.length > 1 || !checked.ok) this.keep(attempt, run, records, checked);
+      if (!checked.ok && !failed) {
+        failed = checked;
+        this.dispatcher.cancel(attempt, checked.failure);
+      }
+      this.changes.emit("job", job.id);
+      return checked;
+    });
+    const outcomes = await Promise.all(all);
+    if (failed)
+      return this.endAttempt(attempt, { succeeded: false, retryable: failed.retryable, error: failed.failure });
+    const [only] = outcomes;
+    await this.succeed(job, attempt, plan, runs, runs.length === 1 && only.ok ? only : undefined);
+  }
+
+  /** Another attempt of the job may be under way, or its result on a worker: its end decides whether this one must run. */
+  private async settleOlder(job: string, attempt: string) {
+    for (const older of this.vault.attempts.ofJob(job)) {
+      if (older.id === attempt || older.state !== "running") continue;
+      const entry = this.running.get(older.id);
+      if (entry) {
+        await entry.done;
+        continue;
+      }
+      const until = this.startedAt + ORPHAN_MS;
+      while (performance.now() < until && this.vault.attempts.get(older.id)?.state === "running") await pause(100);
+      this.endAttempt(older.id, { succeeded: false, retryable: true, error: LOST });
+    }
+  }
+
+  private keep(attempt: string, run: number, records: number, outcome: RunOutcome) {
+    this.vault.attempts.addRun(
+      attempt,
+      outcome.ok
+        ? { run, records, output: outcome.output, timings: outcome.timings, revealed: true }
+        : { run, records, revealed: outcome.revealed },
+    );
+  }
+
+  /** Puts the runs together in their order; the result is on disk before the job counts as done. */
+  private async succeed(
+    job: StoredJob,
+    attempt: string,
+    plan: Plan,
+    runs: number[],
+    only?: { output: Buffer; timings: Timings },
+  ) {
+    const kept = only ? [{ run: 0, records: runs[0], ...only, revealed: true }] : this.vault.attempts.runs(attempt);
+    const outputs = runs.map((records, run) => {
+      const output = kept.find((entry) => entry.run === run)?.output;
+      if (!output || output.length !== records * 8 * sizeOf(plan.tensors[plan.output.tensor]))
+        throw precondition("RUN_MISSING", `the result of run ${run} of attempt ${attempt} is not whole`);
+      return output;
+    });
+    if (this.vault.jobs.get(job.id)?.state !== "succeeded") await this.vault.files.write("results", job.id, outputs);
+    const timings = sum(kept.map(({ timings }) => timings).filter((entry) => entry !== undefined));
+    const times: JobTimes = {
+      ...timings,
+      runs: runs.length,
+      submitToResultMicros: Math.round((seconds() - job.receivedAt) * 1e6),
+    };
+    const ended = this.vault.database.transaction(() => {
+      if (only) this.vault.attempts.addRun(attempt, kept[0]);
+      this.vault.attempts.end(attempt, { succeeded: true, onlineMicros: timings.onlineMicros });
+      const first = this.vault.jobs.end(job.id, "succeeded", { timings: times });
+      if (first)
+        this.vault.audit.append({
+          action: "job.succeeded",
+          actor: this.own.id,
+          subject: job.id,
+          traceId: continueTrace(job.traceparent).traceId,
+          details: { attempt, records: job.records, runs: runs.length },
+        });
+      return first;
+    });
+    this.changes.emit("attempt", attempt);
+    this.changes.emit("job", job.id);
+    if (ended) await this.vault.files.remove("inputs", job.id);
+  }
+
+  private endAttempt(id: string, outcome: { succeeded: boolean; retryable?: boolean; error?: Failure }) {
+    const ended = this.vault.database.transaction(() => {
+      const attempt = this.vault.attempts.end(id, outcome);
+      if (!attempt) return undefined;
+      this.vault.audit.append({
+        action: outcome.succeeded ? "attempt.answered" : "attempt.failed",
+        actor: this.own.id,
+        subject: attempt.job,
+        details: {
+          attempt: id,
+          revealed: attempt.revealed,
+          reason: outcome.error?.reason ?? "",
+          retryable: outcome.retryable ?? false,
+        },
+      });
+      if (!outcome.succeeded && outcome.retryable) this.vault.jobs.move(attempt.job, "queued");
+      else if (!outcome.succeeded) this.vault.jobs.end(attempt.job, "failed", { error: outcome.error });
+      return attempt;
+    });
+    if (!ended) return;
+    this.changes.emit("attempt", id);
+    this.changes.emit("job", ended.job);
+    if (hasEnded(this.vault.jobs.get(ended.job)!.state))
+      this.vault.files
+        .remove("inputs", ended.job)
+        .catch((error: unknown) => this.logger.warn({ job: ended.job, err: error }, "input not removed"));
+  }
+}
+
+const LOST: Failure = {
+  code: Code.ABORTED,
+  reason: "ATTEMPT_LOST",
+  message: "the access point was restarted during the attempt",
+  hint: "The job is tried again.",
+};
+
+function requireLength(outcome: RunOutcome, plan: Plan, records: number, attempt: string, run: number): RunOutcome {
+  if (!outcome.ok || outcome.output.length === records * 8 * sizeOf(plan.tensors[plan.output.tensor])) return outcome;
+  return {
+    ok: false,
+    failure: {
+      code: Code.INTERNAL,
+      reason: "RESULT_LENGTH",
+      message: `the worker's result of run ${run} of attempt ${attempt} has the wrong length`,
+      hint: "Check that worker and access point have the same version.",
+    },
+    retryable: true,
+    revealed: true,
+  };
+}
+
+function sum(all: readonly Timings[]): Timings {
+  const total = { onlineMicros: 0, bindMicros: 0, offlineMicros: 0, messages: 0, bytesP1ToP0: 0, bytesP0ToP1: 0 };
+  for (const one of all) for (const key of Object.keys(total) as (keyof Timings)[]) total[key] += one[key];
+  return total;
+}

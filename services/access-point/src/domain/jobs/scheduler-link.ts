@@ -1,0 +1,90 @@
+import { fromServiceError, type scheduler } from "@parley/proto";
+import type { Logger } from "@parley/service-kit";
+import type { StoredAttempt } from "../../store/attempts.js";
+import type { Vault } from "../../store/vault.js";
+import type { Changes } from "../changes.js";
+import { MessageQueue } from "../message-queue.js";
+import type { Router } from "../router.js";
+import type { AttemptRunner } from "./attempt-runner.js";
+import type { Submission } from "./submission.js";
+
+const reportOf = (attempt: StoredAttempt): scheduler.AttemptReport => ({
+  jobId: attempt.job,
+  attemptId: attempt.id,
+  succeeded: attempt.state === "succeeded",
+  recordsRevealed: attempt.revealed,
+  error: attempt.error,
+  retryable: attempt.retryable,
+  onlineMicros: BigInt(attempt.onlineMicros),
+});
+
+/** The outgoing stream to the scheduler: what ended is reported first, then orders come down and reports go up. */
+export class SchedulerLink {
+  constructor(
+    private readonly vault: Vault,
+    private readonly router: Router,
+    private readonly runner: AttemptRunner,
+    private readonly submission: Submission,
+    private readonly changes: Changes,
+    private readonly logger: Logger,
+    private readonly concurrency: number,
+  ) {}
+
+  /** One stream, until it ends. */
+  async attach(signal: AbortSignal, alive: () => void): Promise<void> {
+    const outgoing = new MessageQueue<scheduler.AttachRequest>();
+    const finished = this.vault.attempts.unrecorded();
+    const reported = new Set(finished.map(({ id }) => id));
+    const send = (body: NonNullable<scheduler.AttachRequest["body"]>) => outgoing.push({ body });
+    const report = (id: string) => {
+      const attempt = this.vault.attempts.get(id);
+      if (!attempt || attempt.state === "running" || reported.has(id)) return;
+      reported.add(id);
+      send({ $case: "report", value: reportOf(attempt) });
+    };
+    send({ $case: "hello", value: { concurrency: this.concurrency, finished: finished.map(reportOf) } });
+    this.changes.on("attempt", report);
+    try {
+      for await (const { body } of this.router.scheduler.attach(outgoing, { signal })) {
+        alive();
+        switch (body?.$case) {
+          case "ready":
+            for (const { id } of finished) this.vault.attempts.markRecorded(id);
+            // What ended between the hello and now.
+            for (const { id } of this.vault.attempts.unrecorded()) report(id);
+            await this.submission.resume();
+            break;
+          case "attempt":
+            this.take(body.value, send, reported);
+            break;
+          case "cancel":
+            this.runner.cancel(body.value.attemptId, body.value.reason);
+            break;
+          case "recorded":
+            this.vault.attempts.markRecorded(body.value.attemptId);
+            break;
+        }
+      }
+    } finally {
+      this.changes.off("attempt", report);
+      outgoing.end();
+    }
+  }
+
+  private take(
+    order: scheduler.AttemptOrder,
+    send: (body: NonNullable<scheduler.AttachRequest["body"]>) => void,
+    reported: Set<string>,
+  ) {
+    reported.delete(order.attemptId); // an order that comes again wants its report again
+    this.runner
+      .take(order, () => send({ $case: "accepted", value: { attemptId: order.attemptId } }))
+      .then((refusal) => refusal && send({ $case: "report", value: refusal }))
+      .catch((error: unknown) =>
+        this.logger.error(
+          { job: order.jobId, attempt: order.attemptId, reason: fromServiceError(error).reason, err: error },
+          "order not taken",
+        ),
+      );
+  }
+}

@@ -1,0 +1,149 @@
+import type { Logger } from "@parley/service-kit";
+import type { Vault } from "../store/vault.js";
+import type { AgreementWatch } from "./agreement-watch.js";
+import { Background, Wakeable } from "./background.js";
+import type { Changes } from "./changes.js";
+import type { AgreementSet } from "./fleet/agreement-set.js";
+import type { Dispatcher } from "./fleet/dispatcher.js";
+import type { Fleet } from "./fleet/fleet.js";
+import type { PartnerEndpoints } from "./fleet/partner-endpoints.js";
+import type { RunDesk } from "./fleet/run-desk.js";
+import type { Stock } from "./fleet/stock.js";
+import type { JobBoard } from "./jobs/job-board.js";
+import type { SchedulerLink } from "./jobs/scheduler-link.js";
+import type { Masks } from "./masks.js";
+import type { Outbox } from "./outbox.js";
+import type { OwnOrganisation } from "./own-organisation.js";
+import { pause } from "./pause.js";
+import type { Router } from "./router.js";
+
+interface Parts {
+  readonly own: OwnOrganisation;
+  readonly vault: Vault;
+  readonly router: Router;
+  readonly changes: Changes;
+  readonly fleet: Fleet;
+  readonly dispatcher: Dispatcher;
+  readonly agreementSet: AgreementSet;
+  readonly stock: Stock;
+  readonly endpoints: PartnerEndpoints;
+  readonly watch: AgreementWatch;
+  readonly masks: Masks;
+  readonly outbox: Outbox;
+  readonly runDesk: RunDesk;
+  readonly link: SchedulerLink;
+  readonly board: JobBoard;
+  readonly logger: Logger;
+}
+
+/** Everything that goes on by itself while the access point runs. */
+export class Operations {
+  private readonly background: Background;
+
+  constructor(private readonly parts: Parts) {
+    this.background = new Background(parts.logger);
+  }
+
+  start() {
+    const { changes, agreementSet, stock, runDesk, router, watch, link } = this.parts;
+    runDesk.recover();
+    changes.on("agreements", () => {
+      agreementSet.push();
+      stock.push();
+    });
+    changes.on("demand", () => stock.push());
+    changes.on("workers", () => stock.push());
+    agreementSet.push();
+    const once =
+      (work: (signal: AbortSignal, alive: () => void) => Promise<void>) =>
+      async (signal: AbortSignal, alive: () => void) => {
+        if (!router.enrolled) return this.untilEnrolled(signal);
+        await work(signal, alive);
+      };
+    const { background } = this;
+    background.repeat(
+      "agreements",
+      once((signal, alive) => watch.follow(signal, alive)),
+      200,
+    );
+    background.repeat(
+      "scheduler",
+      once((signal, alive) => link.attach(signal, alive)),
+      200,
+    );
+    this.whenAsked("masks", ["agreements", "enrolled"], 60_000, async (signal) => {
+      await this.parts.masks.openMissing(signal);
+      await this.parts.masks.endFinished();
+    });
+    this.whenAsked("outbox", ["run", "revocation", "enrolled"], 30_000, async () => {
+      if (router.enrolled) await this.parts.outbox.flush();
+    });
+    this.whenAsked("own-endpoints", ["workers", "enrolled"], 60_000, () => this.announce());
+    background.repeat(
+      "partner-endpoints",
+      once(async (signal) => {
+        const all = await this.parts.endpoints.refresh();
+        await pause(all ? 10_000 : 1_000, signal);
+      }),
+    );
+    background.repeat(
+      "jobs",
+      once(async (signal) => {
+        await pause(this.parts.board.awaitsDecision ? 1_000 : 5_000, signal);
+        if (!signal.aborted) await this.parts.board.follow();
+      }),
+    );
+    background.repeat("certificate", async (signal) => {
+      await pause(this.parts.own.renewAfterMs, signal);
+      if (signal.aborted) return;
+      await this.parts.own.renew();
+      router.reset(); // identity's tokens are bound to the old certificate
+    });
+  }
+
+  async stop() {
+    this.parts.dispatcher.close();
+    this.parts.agreementSet.stop();
+    this.parts.router.reset();
+    await this.background.stop();
+  }
+
+  private announced: string | undefined;
+  private async announce() {
+    const { router, fleet } = this.parts;
+    const endpoints = fleet.endpoints;
+    if (!router.enrolled || (endpoints.join() === this.announced && this.announced !== undefined)) return;
+    await router.identity.updateEndpoints({ workerEndpoints: endpoints });
+    this.announced = endpoints.join();
+  }
+
+  private whenAsked(
+    name: string,
+    events: readonly ("agreements" | "enrolled" | "run" | "revocation" | "workers")[],
+    everyMs: number,
+    work: (signal: AbortSignal) => Promise<void>,
+  ) {
+    const wakeable = new Wakeable();
+    for (const event of events) this.parts.changes.on(event, () => wakeable.ask());
+    this.background.repeat(name, async (signal, alive) => {
+      await wakeable.wait(everyMs, signal);
+      if (signal.aborted) return;
+      try {
+        await work(signal);
+        alive();
+      } catch (error) {
+        wakeable.ask();
+        throw error;
+      }
+    });
+  }
+
+  private untilEnrolled(signal: AbortSignal): Promise<void> {
+    const enrolled = new AbortController();
+    const listener = (operator: string) => operator === "router" && enrolled.abort();
+    this.parts.changes.on("enrolled", listener);
+    return pause(60_000, AbortSignal.any([signal, enrolled.signal])).finally(() =>
+      this.parts.changes.off("enrolled", listener),
+    );
+  }
+}

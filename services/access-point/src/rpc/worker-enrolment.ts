@@ -1,0 +1,68 @@
+import { createOneTimeToken, secretHashOf } from "@parley/agreement";
+import { enrolment } from "@parley/proto";
+import { implement, type Binding } from "@parley/service-kit";
+import type { OwnOrganisation } from "../domain/own-organisation.js";
+import { denied, refusing } from "../domain/refusal.js";
+import { Code } from "@parley/proto";
+import type { Vault } from "../store/vault.js";
+
+const DAY_SECONDS = 86_400;
+
+/** First contact of workers: a token is taken in the same commit that notes it, before the certificate is made. */
+export class WorkerEnrolment {
+  /** Set once the listeners are up. */
+  addresses = { members: "", fleet: "" };
+
+  constructor(
+    private readonly own: OwnOrganisation,
+    private readonly vault: Vault,
+  ) {}
+
+  /** A token for one worker, shown once. */
+  createToken(validSeconds: number, by: string, traceId: string): { token: string; expires: Date } {
+    const { token, secretHash, expires } = createOneTimeToken({
+      address: this.addresses.members,
+      caDer: this.own.keys.bundle[0],
+      validSeconds: validSeconds || DAY_SECONDS,
+    });
+    this.vault.database.transaction(() => {
+      this.vault.keys.addWorkerToken(secretHash, expires);
+      this.vault.audit.append({
+        action: "worker.token-created",
+        actor: `${this.own.id}/${by}`,
+        subject: this.own.id,
+        traceId,
+      });
+    });
+    return { token, expires };
+  }
+
+  binding(): Binding {
+    return implement<enrolment.WorkerEnrolmentServiceServer>(
+      enrolment.WorkerEnrolmentServiceService,
+      {
+        enrolWorker: async ({ secret, csr }, { trace }) => {
+          const taken = this.vault.database.transaction(() => {
+            const fresh = secret.length === 32 && this.vault.keys.takeWorkerToken(secretHashOf(secret));
+            this.vault.audit.append({
+              action: fresh ? "worker.enrolled" : "worker.refused",
+              actor: `${this.own.id}/worker`,
+              subject: this.own.id,
+              traceId: trace.traceId,
+            });
+            return fresh;
+          });
+          if (!taken)
+            throw denied(
+              "WORKER_TOKEN_REFUSED",
+              "the worker's one-time token is unknown, used or past its end",
+              "Make a new one with `parley org worker-token`.",
+            );
+          const issued = await refusing(() => this.own.certifyWorker(csr), Code.INVALID_ARGUMENT);
+          return { ...issued, fleetAddress: this.addresses.fleet };
+        },
+      },
+      { all: {} },
+    );
+  }
+}
