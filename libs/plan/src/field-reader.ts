@@ -96,5 +96,5 @@ export function list<T>(
   read: (value: unknown, path: string, index: number) => T,
 ): T[] {
   if (!Array.isArray(value) || value.length > most) throw malformed(path, `a list of at most ${most} entries`);
-  return value.map((entry: unknown, index) => read(entry, `${path}[${index}]`, index));
+  return Array.from(value, (entry: unknown, index) => read(entry, `${path}[${index}]`, index)); // visits holes, too
 }

@@ -1,0 +1,78 @@
+import type { Plan, Window } from "../plan.js";
+
+const window = (size: number, kernel: number, stride: number): Window => ({
+  inHeight: size,
+  inWidth: size,
+  outHeight: Math.floor((size - kernel) / stride) + 1,
+  outWidth: Math.floor((size - kernel) / stride) + 1,
+  kernelHeight: kernel,
+  kernelWidth: kernel,
+  strideHeight: stride,
+  strideWidth: stride,
+  dilationHeight: 1,
+  dilationWidth: 1,
+  padTop: 0,
+  padLeft: 0,
+  padBottom: 0,
+  padRight: 0,
+});
+
+/** A small network with a residual branch: conv, maximum pool, ReLU, dense, add. */
+export const examplePlan: Plan = {
+  format: "parley.plan.v1",
+  layout: 1,
+  input: { tensor: 0, schema: { lo: 0, hi: 1 } },
+  tensors: [
+    { shape: [1, 6, 6], scale: 16, modulus: 48 },
+    { shape: [2, 4, 4], scale: 34, modulus: 48 },
+    { shape: [2, 2, 2], scale: 34, modulus: 48 },
+    { shape: [2, 2, 2], scale: 16, modulus: 48 },
+    { shape: [8], scale: 36, modulus: 48 },
+    { shape: [8], scale: 36, modulus: 48 },
+  ],
+  steps: [
+    {
+      op: "linear",
+      name: "conv",
+      input: 0,
+      output: 1,
+      shape: { kind: "conv", inChannels: 1, outChannels: 2, groups: 1, ...window(6, 3, 1) },
+      weightScale: 18,
+      width: 48,
+      bias: true,
+    },
+    {
+      op: "maxpool",
+      name: "pool",
+      gate: "table",
+      input: 1,
+      output: 2,
+      channels: 2,
+      window: window(4, 2, 2),
+      width: 48,
+      share: "offline",
+    },
+    { op: "relu", name: "relu", gate: "table", input: 2, output: 3, width: 48, shift: 18, share: "online" },
+    {
+      op: "linear",
+      name: "dense",
+      input: 3,
+      output: 4,
+      shape: { kind: "dense", inFeatures: 8, outFeatures: 8 },
+      weightScale: 20,
+      width: 48,
+      bias: false,
+    },
+    { op: "add", name: "add", inputs: [4, 3], shifts: [0, 20], output: 5 },
+  ],
+  output: {
+    tensor: 5,
+    policy: { kind: "logits" },
+    width: 48,
+    scale: 36,
+    factor: 0.5,
+    head: "softmax",
+    labels: ["a", "b", "c", "d", "e", "f", "g", "h"],
+  },
+  maxRecords: 128,
+};
