@@ -71,6 +71,11 @@ describe("a tournament", () => {
     expect(play(step, values)).toEqual(want);
   });
 
+  it("refuses windows that cover too much together, before it lays them out", () => {
+    const step = pool(1024, 4096, 64, { strideHeight: 1, strideWidth: 1 });
+    expect(() => tournament(step)).toThrow(/cover \d+ elements/);
+  });
+
   it("refuses windows of padding only, naming the step", () => {
     const step = pool(1, 2, 2, { padTop: 2, strideHeight: 2, strideWidth: 2 });
     expect(() => tournament(step)).toThrow(/"pool"/);

@@ -47,8 +47,16 @@ export function tournament(step: MaxPoolStep): Tournament {
 /** Steps do not change, and schedules, costs and sessions of a plan ask for the same one again and again. */
 const known = new WeakMap<MaxPoolStep, Tournament>();
 
+/** Most elements that all windows of a record may cover together: a plan from a stranger costs a bounded amount to lay out. */
+const MOST_COVERED = 2 ** 26;
+
 function build(step: MaxPoolStep): Tournament {
   const w = step.window;
+  const covered = step.channels * w.outHeight * w.outWidth * w.kernelHeight * w.kernelWidth;
+  if (covered > MOST_COVERED)
+    throw new RangeError(
+      `step "${step.name}": its pooling windows cover ${covered} elements, more than ${MOST_COVERED}`,
+    );
   let slots = step.channels * w.inHeight * w.inWidth;
   let left = windowElements(w, step.channels);
   if (left.some((window) => window.length === 0))

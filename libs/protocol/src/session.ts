@@ -43,6 +43,9 @@ export abstract class Session {
   private state: State = "new";
   private failure?: SessionError;
   private waiter?: Waiter;
+  /** Rejects when the session fails: what waits for the dealer stops waiting. */
+  private readonly ended: Promise<never>;
+  private end!: (error: Error) => void;
   /** What the run does, and how far it is. */
   private readonly instructions: readonly Instruction[];
   private at = 0;
@@ -56,6 +59,8 @@ export abstract class Session {
     const { plan, records } = options;
     if (!Number.isInteger(records) || records < 1 || records > plan.maxRecords)
       throw new SessionError("INVALID", `a run of ${records} records; the plan allows 1 to ${plan.maxRecords}`);
+    this.ended = new Promise((_, reject) => (this.end = reject));
+    this.ended.catch(() => undefined);
     this.correlations = options.correlations;
     this.channel = options.channel;
     this.observer = options.observer;
@@ -98,10 +103,13 @@ export abstract class Session {
     try {
       for (const [index, program] of this.programs.entries()) {
         this.observer?.stepStarted?.(index, this.stepName(index), "offline");
-        await program.expand(this.correlations);
+        await Promise.race([program.expand(this.correlations), this.ended]);
         this.requireAlive();
         for (const instruction of program.instructions) this.runOffline(instruction);
         this.observer?.stepEnded?.(index, this.stepName(index), "offline");
+        // Other sessions of this process may be in their run.
+        await new Promise((resolve) => setImmediate(resolve));
+        this.requireAlive();
       }
       this.correlations.close();
       if (!this.conversation.offlineDone) await this.wait();
@@ -243,6 +251,7 @@ export abstract class Session {
     const message = cause instanceof Error ? cause.message : "unknown failure";
     this.failure = cause instanceof SessionError ? cause : new SessionError("INVALID", message, { cause });
     this.state = "ended";
+    this.end(this.failure);
     this.waiter?.reject(this.failure);
     this.waiter = undefined;
     this.channel.close(this.failure);

@@ -16,25 +16,28 @@ const image = (first: number, records: number): Float64Array =>
   Float64Array.from(images.subarray(first * PIXELS, (first + records) * PIXELS), (byte) => byte / 255);
 
 describe("the trained example networks on test images", () => {
-  it.each(["a", "b", "c"])("%s: every private logit equals the plaintext one, for one record and for many", async (name) => {
-    const onnx = readFileSync(new URL(`${name}.onnx`, EXAMPLES));
-    const { plan, weights } = importOnnx(onnx, { inputSchema: { lo: 0, hi: 1 } });
-    const model = await maskModel(plan, weights);
-    for (const [first, records] of [
-      [0, 1],
-      [1, 1],
-      [2, 8],
-      [10, 32],
-    ]) {
-      const input = encodeInput(plan, image(first, records), records);
-      const { result, channels } = await runInMemory(model, input, records, { channels: createChannelPair("late") });
-      expect(result).toEqual(evaluateFixedPoint(plan, weights, input, records));
-      const { online, offline } = cost(plan, records);
-      const trailer = schedule(plan, records).messages.reduce((sum, m) => sum + m.trailer, 0);
-      expect(channels[0].counters.sentBytes).toBe(online.p0ToP1);
-      expect(channels[1].counters.sentBytes).toBe(online.p1ToP0 + offline.p1ToP0 + trailer);
-    }
-  });
+  it.each(["a", "b", "c"])(
+    "%s: every private logit equals the plaintext one, for one record and for many",
+    async (name) => {
+      const onnx = readFileSync(new URL(`${name}.onnx`, EXAMPLES));
+      const { plan, weights } = importOnnx(onnx, { inputSchema: { lo: 0, hi: 1 } });
+      const model = await maskModel(plan, weights);
+      for (const [first, records] of [
+        [0, 1],
+        [1, 1],
+        [2, 8],
+        [10, 32],
+      ]) {
+        const input = encodeInput(plan, image(first, records), records);
+        const { result, channels } = await runInMemory(model, input, records, { channels: createChannelPair("late") });
+        expect(result).toEqual(evaluateFixedPoint(plan, weights, input, records));
+        const { online, offline } = cost(plan, records);
+        const trailer = schedule(plan, records).messages.reduce((sum, m) => sum + m.trailer, 0);
+        expect(channels[0].counters.sentBytes).toBe(online.p0ToP1);
+        expect(channels[1].counters.sentBytes).toBe(online.p1ToP0 + offline.p1ToP0 + trailer);
+      }
+    },
+  );
 });
 
 describe("networks of the literature with random weights", () => {

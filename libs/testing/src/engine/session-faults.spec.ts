@@ -225,6 +225,22 @@ describe("the life of a session", () => {
   });
 });
 
+describe("a dealer that stops in the middle", () => {
+  it.each(["destroyed", "cut off"])("does not hold a session that is %s", async (how) => {
+    async function* stuck(): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array(100);
+      await new Promise(() => undefined);
+    }
+    const dealing = Object.create(model.dealing, { corrections: { value: stuck } }) as typeof model.dealing;
+    const { client, channels } = openSessions({ ...model, dealing }, RECORDS);
+    const prepared = client.prepare().catch((error: unknown) => error);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (how === "destroyed") client.destroy();
+    else channels[0].close();
+    expect(await prepared).toMatchObject({ failure: how === "destroyed" ? "STOPPED" : "CLOSED" });
+  });
+});
+
 describe("memory and randomness", () => {
   it("copies what it says it copies: regions filled again right after each send", async () => {
     const filled: number[] = [];
