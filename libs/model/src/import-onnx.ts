@@ -1,9 +1,9 @@
 import {
   boundsOf,
-  checkPlan,
   DEFAULT_SCHEMA,
   integerBounds,
   parseInputSchema,
+  parsePlan,
   type InputSchema,
   type Plan,
   type Weights,
@@ -14,7 +14,6 @@ import { hull, type Ranges } from "./lowering/ranges.js";
 import { RangeProofError } from "./lowering/widths.js";
 import { buildNetwork } from "./network/build-network.js";
 import { foldDiagonals } from "./network/fold-diagonals.js";
-import type { Network } from "./network/network.js";
 import { orderRelus } from "./network/order-relus.js";
 import { resolveAverages } from "./network/resolve-averages.js";
 import { decodeModel } from "./onnx/decode-model.js";
@@ -58,29 +57,26 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Mode
   const schema = parseInputSchema(options.inputSchema ?? DEFAULT_SCHEMA, features);
   const inputScale = chooseInputScale(schema, features);
   const input = inputRanges(schema, features, inputScale);
-  const { draft, output } = lowerCoarser(network, inputScale, input);
-  const plan = finish(draft, output, {
-    schema,
-    maxRecords: options.maxRecords,
-    outputShape: network.outputShape,
-    head: network.head,
-    factor: network.factor,
-    labels: options.labels,
+  const { plan, draft } = proven((coarser) => {
+    const { draft, output } = lower(network, { inputScale, input, coarser });
+    const { outputShape, head, factor } = network;
+    const { maxRecords, labels } = options;
+    return { draft, plan: parsePlan(finish(draft, output, { schema, maxRecords, outputShape, head, factor, labels })) };
   });
-  checkPlan(plan);
   const provenOn = plan.steps.map((step, i) => ({ step: i, name: step.name, ...hull(draft.ranges[step.output]) }));
   return { plan, weights: draft.weights, provenOn };
 }
 
-function lowerCoarser(network: Network, inputScale: number, input: Ranges): ReturnType<typeof lower> {
-  for (const coarser of COARSER) {
+/** The first attempt of which all ranges are proven. @throws RangeProofError of the last one */
+function proven<T>(attempt: (coarser: number) => T): T {
+  for (const coarser of COARSER.slice(0, -1)) {
     try {
-      return lower(network, { inputScale, input, coarser });
+      return attempt(coarser);
     } catch (error) {
-      if (!(error instanceof RangeProofError) || coarser === COARSER.at(-1)) throw error;
+      if (!(error instanceof RangeProofError)) throw error;
     }
   }
-  throw new TypeError("unreachable: the last attempt returns or throws");
+  return attempt(COARSER[COARSER.length - 1]);
 }
 
 /** Largest input scale, and the bits that the smallest feature should have. */

@@ -62,12 +62,10 @@ export class FieldReader {
   }
 }
 
-export function malformed(path: string, expected: string): PlanError {
-  return new PlanError(
-    "INVALID_PLAN",
-    `${path} must be ${expected}`,
-    "Take the plan as the access point published it, or publish the model again.",
-  );
+const PUBLISHED = "Take the plan as the access point published it, or publish the model again.";
+
+export function malformed(path: string, expected: string, hint = PUBLISHED): PlanError {
+  return new PlanError("INVALID_PLAN", `${path} must be ${expected}`, hint);
 }
 
 export function integer(value: unknown, path: string, least: number, most: number): number {

@@ -6,9 +6,12 @@ import { LARGEST_INPUT_INTEGER, quantise } from "./quantise.js";
 /** Admitted where a model is published without a schema. */
 export const DEFAULT_SCHEMA: InputSchema = { lo: -256, hi: 256 };
 
+const HINT = "Correct the input schema: lo and hi are one number for all features or one for each.";
+const wrong = (path: string, expected: string) => malformed(path, expected, HINT);
+
 function bound(value: unknown, path: string, features: number): number | number[] {
   if (!Array.isArray(value)) return finite(value, path);
-  if (value.length !== features) throw malformed(path, `one number, or one for each of the ${features} features`);
+  if (value.length !== features) throw wrong(path, `one number, or one for each of the ${features} features`);
   return list(value, path, features, finite);
 }
 
@@ -24,12 +27,12 @@ export function parseInputSchema(json: unknown, features: number, path = "schema
   const names = fields.has("names") ? fields.list("names", LIMITS.elements, text) : undefined;
   fields.end();
   if (names && names.length !== features)
-    throw malformed(fields.at("names"), `one name for each of the ${features} features`);
-  if (names && new Set(names).size !== names.length) throw malformed(fields.at("names"), "names that all differ");
+    throw wrong(fields.at("names"), `one name for each of the ${features} features`);
+  if (names && new Set(names).size !== names.length) throw wrong(fields.at("names"), "names that all differ");
   const schema = { lo, hi, ...(bytes && { bytes }), ...(names && { names }) };
   for (let i = 0; i < (Array.isArray(lo) || Array.isArray(hi) ? features : 1); i++) {
     const [least, most] = boundsOf(schema, i);
-    if (least > most) throw malformed(`${path}.lo`, `at most ${path}.hi (feature ${i + 1})`);
+    if (least > most) throw wrong(`${path}.lo`, `at most ${path}.hi (feature ${i + 1})`);
   }
   return schema;
 }
@@ -53,7 +56,7 @@ export function integerBounds(
     lo[i] = quantise(least, scale);
     hi[i] = quantise(most, scale);
     if (Math.max(-lo[i], hi[i]) >= LARGEST_INPUT_INTEGER)
-      throw malformed(
+      throw wrong(
         `schema.${hi[i] >= LARGEST_INPUT_INTEGER ? "hi" : "lo"}`,
         `below 2^${52 - scale} at scale ${scale} (feature ${i + 1})`,
       );

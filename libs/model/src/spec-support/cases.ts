@@ -4,6 +4,8 @@ import { randomValues } from "./onnx-runtime.js";
 export interface OperatorCase {
   readonly name: string;
   readonly onnx: Uint8Array;
+  /** Records that the file is for, where it fixes them. */
+  readonly records?: number;
 }
 
 type Attributes = Readonly<Record<string, AttributeValue>>;
@@ -16,7 +18,7 @@ const positive = (b: OnnxBuilder, count: number): string => b.constant(randomVal
 
 function single(name: string, input: readonly Dimension[], make: Make, opset?: number): OperatorCase {
   const builder = new OnnxBuilder(input, opset);
-  return { name, onnx: builder.build(make(builder)) };
+  return { name, onnx: builder.build(make(builder)), records: typeof input[0] === "number" ? input[0] : undefined };
 }
 
 const conv = (
@@ -94,6 +96,18 @@ export const OPERATOR_CASES: readonly OperatorCase[] = [
   single("Reshape", ["N", 3, 4], (b) => b.node("Gemm", [b.node("Reshape", ["x", ints(b, 0, -1)]), random(b, 12, 2)])),
   single("Reshape, -1 first", ["N", 3, 4], (b) => b.node("Relu", [b.node("Reshape", ["x", ints(b, -1, 2, 6)])])),
   single("Reshape, 0 copies", ["N", 3, 4], (b) => b.node("Relu", [b.node("Reshape", ["x", ints(b, 0, 0, 2, 2)])])),
+  single("Reshape of a file for one record", [1, 3, 4], (b) =>
+    b.node("Relu", [b.node("Reshape", ["x", ints(b, 1, 12)])]),
+  ),
+  single("Reshape, -1 in a file for one record", [1, 3, 4], (b) =>
+    b.node("Relu", [b.node("Reshape", ["x", ints(b, 1, -1)])]),
+  ),
+  single("Reshape of a file for three records", [3, 3, 4], (b) =>
+    b.node("Relu", [b.node("Reshape", ["x", ints(b, 3, -1)])]),
+  ),
+  single("Flatten, axis 0 of a file for one record", [1, 3, 4], (b) =>
+    b.node("Relu", [b.node("Flatten", ["x"], { axis: 0n })]),
+  ),
   single("Reshape of a constant", ["N", 6], (b) =>
     b.node("MatMul", ["x", b.node("Reshape", [random(b, 2, 3, 4), ints(b, 6, -1)])]),
   ),
