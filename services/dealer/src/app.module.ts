@@ -1,0 +1,118 @@
+import { Module, type DynamicModule, type OnApplicationShutdown } from "@nestjs/common";
+import { organisationFingerprint } from "@parley/agreement";
+import type { common } from "@parley/proto";
+import {
+  AuditLog,
+  TrustStore,
+  certificateFromFiles,
+  openDatabase,
+  readBundle,
+  readSigningKey,
+  type CertificateHolder,
+  type Logger,
+} from "@parley/service-kit";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Config } from "./config.js";
+import { Dealings } from "./domain/dealings.js";
+import { PeriodKeys } from "./domain/keys.js";
+import { MaskOpening } from "./domain/open-mask.js";
+import { Sealing, readKek } from "./domain/sealing.js";
+import { Ledger } from "./store/ledger.js";
+import { MaskStore } from "./store/mask-store.js";
+import { OrganisationStore, type DealerDatabase } from "./store/organisation-store.js";
+import * as schema from "./store/schema.js";
+
+const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
+const HOUSEKEEPING_MS = 10 * 60_000;
+
+/** Everything that the dealer's rpcs need. */
+export class DealerContext implements OnApplicationShutdown {
+  readonly organisations: OrganisationStore;
+  readonly masks: MaskStore;
+  readonly ledger: Ledger;
+  readonly opening: MaskOpening;
+  readonly dealings: Dealings;
+  readonly periods: PeriodKeys;
+  readonly #timer: NodeJS.Timeout;
+
+  private constructor(
+    readonly database: DealerDatabase,
+    readonly audit: AuditLog,
+    readonly sealing: Sealing,
+    readonly certificate: CertificateHolder,
+    readonly trust: TrustStore,
+    /** The dealer as organisations see it. */
+    readonly issuer: common.Organisation,
+    logger: Logger,
+  ) {
+    this.organisations = new OrganisationStore(database);
+    this.masks = new MaskStore(database);
+    this.ledger = new Ledger(database);
+    this.dealings = new Dealings(sealing);
+    this.periods = new PeriodKeys(this.ledger, sealing);
+    this.opening = new MaskOpening(this.organisations, this.masks, sealing, issuer);
+    this.#timer = setInterval(() => void this.housekeeping(logger), HOUSEKEEPING_MS).unref();
+  }
+
+  static async open(config: Config, logger: Logger): Promise<DealerContext> {
+    const production = config.PARLEY_ENV === "production";
+    const inData = (name: string) => join(config.PARLEY_DATA_DIR, name);
+    const database = await openDatabase({
+      service: "dealer",
+      schema,
+      migrationsFolder: MIGRATIONS,
+      url: config.DATABASE_URL,
+      dataDir: config.PARLEY_DATA_DIR,
+    });
+    try {
+      const audit = await AuditLog.open(database, "dealer");
+      const sealing = new Sealing(readKek(config.PARLEY_DEALER_KEK_FILE ?? inData("kek"), production, logger));
+      const { publicKey } = readSigningKey(config.PARLEY_SIGNING_KEY_FILE ?? inData("signing-key.pem"), production);
+      const { holder } = certificateFromFiles({
+        certificate: config.PARLEY_TLS_CERT,
+        privateKey: config.PARLEY_TLS_KEY,
+      });
+      const id = config.PARLEY_TRUST_DOMAIN;
+      const bundle = readBundle(config.PARLEY_TLS_CA);
+      const fingerprint = organisationFingerprint({ id, bundle, signingKey: publicKey });
+      const issuer = { id, bundle, signingKey: publicKey, workerEndpoints: [], fingerprint, revoked: false };
+      const trust = new TrustStore({ [id]: bundle });
+      const context = new DealerContext(database, audit, sealing, holder, trust, issuer, logger);
+      for (const organisation of await context.organisations.all())
+        trust.setBundle(organisation.id, organisation.bundle);
+      // The embedded database does not survive a power loss: what it says was not given may have been.
+      if (database.kind === "pglite")
+        logger.info({ batches: await context.ledger.voidEverything() }, "unspent batches of before are void");
+      await context.housekeeping(logger);
+      return context;
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  }
+
+  /** Erases keys whose time is over. */
+  private async housekeeping(logger: Logger) {
+    try {
+      await this.ledger.erasePeriods();
+      await this.masks.eraseExpired();
+      await this.ledger.forgetOld();
+    } catch (error) {
+      logger.warn({ err: error }, "housekeeping failed, trying again later");
+    }
+  }
+
+  async onApplicationShutdown() {
+    clearInterval(this.#timer);
+    await this.database.close();
+  }
+}
+
+@Module({})
+export class AppModule {
+  static with(config: Config, logger: Logger): DynamicModule {
+    const provider = { provide: DealerContext, useFactory: () => DealerContext.open(config, logger) };
+    return { module: AppModule, providers: [provider], exports: [DealerContext] };
+  }
+}

@@ -1,0 +1,31 @@
+import {
+  addressVariable,
+  certificateVariables,
+  commonVariables,
+  databaseVariables,
+  readEnvironment,
+} from "@parley/service-kit";
+import { z } from "zod";
+
+/** @throws Error for what production must not run with */
+export function readConfig(env: NodeJS.ProcessEnv = process.env) {
+  const config = readEnvironment(
+    {
+      ...commonVariables,
+      ...certificateVariables,
+      ...databaseVariables,
+      PARLEY_ENROL_LISTEN: addressVariable.default("127.0.0.1:8444"),
+      PARLEY_TRUST_DOMAIN: z.string().default("dealer"),
+      PARLEY_SIGNING_KEY_FILE: z.string().optional(),
+      PARLEY_DEALER_KEK_FILE: z.string().optional(),
+    },
+    env,
+  );
+  if (config.PARLEY_ENV === "production" && !config.DATABASE_URL)
+    throw new Error(
+      "the dealer does not run on an embedded database in production: its ledger would not survive a power loss; set DATABASE_URL",
+    );
+  return config;
+}
+
+export type Config = ReturnType<typeof readConfig>;

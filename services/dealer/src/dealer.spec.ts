@@ -1,0 +1,407 @@
+import {
+  acceptAgreement,
+  enrolmentProof,
+  fetchIssuerAuthority,
+  generateSigningKey,
+  newId,
+  offerAgreement,
+  parseOneTimeToken,
+  partyTerms,
+  secretHashOf,
+  type Terms,
+} from "@parley/agreement";
+import { correctionBytes, maskBytes } from "@parley/correlation";
+import { encodePlan, planDigest, type Plan } from "@parley/plan";
+import { Code, ParleyError, dealer, enrolment, type ServiceClient, type common } from "@parley/proto";
+import {
+  connect,
+  createLogger,
+  openDatabase,
+  pinnedChannelCredentials,
+  type CertificateHolder,
+  type RunningService,
+} from "@parley/service-kit";
+import {
+  DATABASE_KINDS,
+  testDatabase,
+  testOrganisation,
+  type TestDatabase,
+  type TestOrganisation,
+} from "@parley/service-kit/testing";
+import { sql } from "drizzle-orm";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DealerContext } from "./app.module.js";
+import { readConfig } from "./config.js";
+import { startDealer } from "./service.js";
+import * as schema from "./store/schema.js";
+
+type Client = ServiceClient<typeof dealer.DealerServiceService>;
+
+const refusal = (call: Promise<unknown>) =>
+  call.then(
+    () => "no error",
+    (error: ParleyError) => `${Code[error.code]} ${error.reason}`,
+  );
+const collect = async <T>(stream: AsyncIterable<T>) => {
+  const all: T[] = [];
+  for await (const message of stream) all.push(message);
+  return all;
+};
+
+const plan: Plan = {
+  format: "parley.plan.v1",
+  layout: 1,
+  input: { tensor: 0, schema: { lo: 0, hi: 1 } },
+  tensors: [
+    { shape: [4], scale: 16, modulus: 48 },
+    { shape: [3], scale: 32, modulus: 48 },
+    { shape: [3], scale: 16, modulus: 48 },
+    { shape: [2], scale: 32, modulus: 48 },
+  ],
+  steps: [
+    {
+      op: "linear",
+      name: "a",
+      input: 0,
+      output: 1,
+      shape: { kind: "dense", inFeatures: 4, outFeatures: 3 },
+      weightScale: 16,
+      width: 48,
+      bias: true,
+    },
+    { op: "relu", name: "r", gate: "table", input: 1, output: 2, width: 48, shift: 16, share: "offline" },
+    {
+      op: "linear",
+      name: "b",
+      input: 2,
+      output: 3,
+      shape: { kind: "dense", inFeatures: 3, outFeatures: 2 },
+      weightScale: 16,
+      width: 48,
+      bias: true,
+    },
+  ],
+  output: { tensor: 3, policy: { kind: "logits" }, width: 40, scale: 32, factor: 1, head: "none" },
+  maxRecords: 128,
+};
+const commitment = Buffer.alloc(32, 9);
+
+describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
+  let target: TestDatabase | undefined;
+  let operator: TestOrganisation;
+  const organisations = new Map<string, { test: TestOrganisation; key: ReturnType<typeof generateSigningKey> }>();
+  let service: RunningService;
+  let self: common.Organisation;
+  const closing: { close(): void }[] = [];
+  let environment: Record<string, string> = {};
+
+  const client = (own: CertificateHolder): Client => {
+    const made = connect(dealer.DealerServiceService, {
+      address: service.addresses.mtls,
+      own,
+      server: { org: "dealer", role: "dealer", bundle: () => operator.bundle },
+    });
+    closing.push(made);
+    return made;
+  };
+  const as = async (org: string, role: string) =>
+    client(await (organisations.get(org)?.test ?? operator).certificate(role));
+  const start = async () => {
+    service = await startDealer(readConfig(environment), createLogger("dealer", "error"));
+  };
+  const enrol = async (id: string, token: string) => {
+    const { test, key } = organisations.get(id) as {
+      test: TestOrganisation;
+      key: ReturnType<typeof generateSigningKey>;
+    };
+    const parsed = parseOneTimeToken(token);
+    const first = connect(enrolment.EnrolmentServiceService, {
+      address: parsed.address,
+      credentials: pinnedChannelCredentials(await fetchIssuerAuthority(parsed)),
+    });
+    const organisation = {
+      id,
+      bundle: test.bundle.map((b) => Buffer.from(b)),
+      signingKey: Buffer.from(key.publicKey),
+      workerEndpoints: [],
+      fingerprint: "",
+      revoked: false,
+    };
+    const proof = Buffer.from(enrolmentProof(key.privateKeyPem, secretHashOf(parsed.secret), id));
+    return first.enrol({ secret: parsed.secret, organisation, proof }).finally(() => first.close());
+  };
+  const party = (id: string) => {
+    const { test, key } = organisations.get(id) as {
+      test: TestOrganisation;
+      key: ReturnType<typeof generateSigningKey>;
+    };
+    return partyTerms({ org: id, signingKey: key.publicKey, bundle: test.bundle });
+  };
+  const terms = (changes: Partial<Terms> = {}): Terms => ({
+    format: "parley.agreement.v1",
+    id: newId("agr"),
+    operation: "predict",
+    purpose: "test",
+    asset: {
+      id: newId("mdl"),
+      name: "m",
+      version: 1,
+      commitment: commitment.toString("hex"),
+      planDigest: Buffer.from(planDigest(plan)).toString("hex"),
+    },
+    modelOwner: party("clinic-a"),
+    dataOwner: party("clinic-b"),
+    dealer: partyTerms({ org: "dealer", signingKey: self.signingKey, bundle: self.bundle }),
+    records: 1000,
+    notBefore: new Date(Date.now() - 1000).toISOString(),
+    expires: new Date(Date.now() + 3_600_000).toISOString(),
+    output: { kind: "logits" },
+    maxPrepared: 4,
+    perLayerWidths: true,
+    ...changes,
+  });
+  const signer = (org: string) => ({ org, privateKey: organisations.get(org)?.key.privateKeyPem ?? "" });
+  const signed = (content: Terms) => acceptAgreement(offerAgreement(content, signer("clinic-a")), signer("clinic-b"));
+  const openMask = async (agreement: string, changes: Partial<dealer.OpenMaskRequest> = {}, org = "clinic-a") => {
+    const stream = (await as(org, "access-point")).openMask({
+      agreement,
+      plan: Buffer.from(encodePlan(plan)),
+      commitment,
+      ...changes,
+    });
+    const messages = await collect(stream);
+    return { id: messages[0].maskId, u: Buffer.concat(messages.map((m) => m.chunk)) };
+  };
+
+  beforeAll(async () => {
+    target = await testDatabase(kind);
+    if (!target) return;
+    operator = await testOrganisation("dealer");
+    for (const id of ["clinic-a", "clinic-b", "clinic-c"])
+      organisations.set(id, { test: await testOrganisation(id), key: generateSigningKey() });
+    const file = (name: string, text: string) => {
+      const path = join(target?.dataDir ?? "", name);
+      writeFileSync(path, text);
+      return path;
+    };
+    const { certificatePem, privateKeyPem } = (await operator.certificate("dealer")).current;
+    environment = {
+      PARLEY_LISTEN: "127.0.0.1:0",
+      PARLEY_ENROL_LISTEN: "127.0.0.1:0",
+      PARLEY_HEALTH_LISTEN: "127.0.0.1:0",
+      PARLEY_DATA_DIR: target.dataDir,
+      ...(target.url && { DATABASE_URL: target.url }),
+      PARLEY_TLS_CERT: file("cert.pem", certificatePem),
+      PARLEY_TLS_KEY: file("key.pem", privateKeyPem),
+      PARLEY_TLS_CA: file("ca.pem", operator.authority.certificatePem),
+    };
+    await start();
+    const admin = await as("dealer", "operator");
+    for (const id of organisations.keys()) {
+      const { token } = await admin.createEnrolmentToken({ organisationId: id, validSeconds: 60 });
+      const answer = await enrol(id, token);
+      expect(answer.services.dealer).toBe(service.addresses.mtls);
+      if (answer.issuer) self = answer.issuer;
+    }
+  });
+  afterAll(async () => {
+    closing.forEach((c) => c.close());
+    await service?.close();
+    await target?.remove();
+  });
+
+  it("opens a mask under an agreement of both, each time another one, with U of the plan's size", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const jws = signed(terms());
+    const [one, two] = [await openMask(jws), await openMask(jws)];
+    expect(one.u).toHaveLength(maskBytes(plan));
+    expect(one.id.equals(two.id)).toBe(false);
+    expect(one.u.equals(two.u)).toBe(false);
+  });
+
+  it.each<[string, () => [string, Partial<dealer.OpenMaskRequest>?, string?], string]>([
+    ["one signature", () => [offerAgreement(terms(), signer("clinic-a"))], "FAILED_PRECONDITION"],
+    [
+      "another commitment",
+      () => [signed(terms()), { commitment: Buffer.alloc(32) }],
+      "FAILED_PRECONDITION COMMITMENT_DIFFERS",
+    ],
+    [
+      "another plan",
+      () => [signed(terms()), { plan: Buffer.from(encodePlan({ ...plan, maxRecords: 64 })) }],
+      "FAILED_PRECONDITION PLAN_DIFFERS",
+    ],
+    ["a plan that is not one", () => [signed(terms()), { plan: Buffer.from("[]") }], "INVALID_ARGUMENT"],
+    ["the data owner", () => [signed(terms()), {}, "clinic-b"], "PERMISSION_DENIED NOT_MODEL_OWNER"],
+    ["another organisation", () => [signed(terms()), {}, "clinic-c"], "PERMISSION_DENIED NOT_MODEL_OWNER"],
+    [
+      "keys of a data owner that are not the enrolled ones",
+      () => {
+        const other = generateSigningKey();
+        const made = terms({
+          dataOwner: { ...party("clinic-b"), signingKey: Buffer.from(other.publicKey).toString("base64url") },
+        });
+        return [
+          acceptAgreement(offerAgreement(made, signer("clinic-a")), {
+            org: "clinic-b",
+            privateKey: other.privateKeyPem,
+          }),
+        ];
+      },
+      "FAILED_PRECONDITION NOT_ENROLLED",
+    ],
+    [
+      "a bundle of a data owner that is not the enrolled one",
+      () => [signed(terms({ dataOwner: { ...party("clinic-b"), bundle: party("clinic-c").bundle } }))],
+      "FAILED_PRECONDITION NOT_ENROLLED",
+    ],
+    [
+      "another dealer",
+      () => [
+        signed(
+          terms({
+            dealer: {
+              ...terms().dealer,
+              signingKey: Buffer.from(generateSigningKey().publicKey).toString("base64url"),
+            },
+          }),
+        ),
+      ],
+      "FAILED_PRECONDITION OTHER_DEALER",
+    ],
+  ])("opens none for %s", async (_, request, expected) => {
+    if (!target) return;
+    const [jws, changes, org] = request();
+    expect(await refusal(openMask(jws, changes, org))).toContain(expected);
+  });
+
+  it("gives each part of a batch once, to its organisation and role, with one fingerprint and different keys", async ({
+    skip,
+  }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { id: maskId } = await openMask(signed(terms()));
+    const [a, b, c] = [await as("clinic-a", "worker"), await as("clinic-b", "worker"), await as("clinic-c", "worker")];
+    expect(await refusal(a.createBatch({ maskId, records: 1 }))).toBe("NOT_FOUND MASK_NOT_FOUND");
+    expect(await refusal(b.createBatch({ maskId, records: 3 }))).toBe("INVALID_ARGUMENT RECORDS_INVALID");
+    expect(await refusal((await as("clinic-b", "access-point")).createBatch({ maskId, records: 1 }))).toBe(
+      "PERMISSION_DENIED ROLE_REFUSED",
+    );
+    const { batchId } = await b.createBatch({ maskId, records: 2 });
+    expect(await refusal(collect(c.fetchPart({ batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(collect((await as("clinic-b", "access-point")).fetchPart({ batchId })))).toBe(
+      "PERMISSION_DENIED ROLE_REFUSED",
+    );
+    const [part0, part1] = [await collect(a.fetchPart({ batchId })), await collect(b.fetchPart({ batchId }))];
+    expect(part0).toHaveLength(1);
+    expect(part0[0].fingerprint.equals(part1[0].fingerprint)).toBe(true);
+    expect(part0[0].key.equals(part1[0].key)).toBe(false);
+    expect(Buffer.concat(part1.map((m) => m.chunk))).toHaveLength(correctionBytes(plan, 2));
+    expect(await refusal(collect(a.fetchPart({ batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(collect(b.fetchPart({ batchId: Buffer.alloc(16) })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+  });
+
+  it("lets one of twenty simultaneous requests have a part", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { id: maskId } = await openMask(signed(terms()));
+    const b = await as("clinic-b", "worker");
+    const { batchId } = await b.createBatch({ maskId, records: 1 });
+    const clients = await Promise.all(Array.from({ length: 4 }, () => as("clinic-b", "worker")));
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => refusal(collect(clients[i % 4].fetchPart({ batchId })))),
+    );
+    expect(outcomes.filter((o) => o === "no error")).toHaveLength(1);
+    expect(outcomes.filter((o) => o === "FAILED_PRECONDITION PART_REFUSED")).toHaveLength(19);
+  });
+
+  it("gives no part of an expired batch, of an ended mask, and too many batches to nobody", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { id: maskId } = await openMask(signed(terms({ maxPrepared: 1 })));
+    const [a, b] = [await as("clinic-a", "access-point"), await as("clinic-b", "worker")];
+    const { batchId } = await b.createBatch({ maskId, records: 1 });
+    const { database } = service.app.get(DealerContext);
+    await database.db.execute(sql`UPDATE dealer.batch SET expires = now() - interval '1 second' WHERE id = ${batchId}`);
+    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    const second = await b.createBatch({ maskId, records: 1 });
+    for (let i = 1; i < 16; i++) await b.createBatch({ maskId, records: 1 });
+    expect(await refusal(b.createBatch({ maskId, records: 1 }))).toBe("RESOURCE_EXHAUSTED TOO_MANY_BATCHES");
+    expect(await refusal((await as("clinic-c", "access-point")).endMask({ maskId }))).toBe("NOT_FOUND MASK_NOT_FOUND");
+    await a.endMask({ maskId });
+    expect(await refusal(collect(b.fetchPart({ batchId: second.batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(b.createBatch({ maskId, records: 1 }))).toBe("NOT_FOUND MASK_NOT_FOUND");
+    const rows = await database.db.select().from(schema.masks);
+    expect(rows.find((r) => r.id.equals(maskId))?.sealed).toBeNull();
+  });
+
+  it("after a restart voids what an embedded database may have forgotten; PostgreSQL goes on", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { id: maskId } = await openMask(signed(terms()));
+    const before = await as("clinic-b", "worker");
+    const { batchId } = await before.createBatch({ maskId, records: 1 });
+    await service.close();
+    await start();
+    const b = await as("clinic-b", "worker");
+    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe(
+      kind === "pglite" ? "FAILED_PRECONDITION PART_REFUSED" : "no error",
+    );
+    const fresh = await b.createBatch({ maskId, records: 1 });
+    expect(await refusal(collect(b.fetchPart(fresh)))).toBe("no error");
+  });
+
+  it("erases period keys whose batches are over, and keeps those that are not", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { ledger, database } = service.app.get(DealerContext);
+    const { id: maskId } = await openMask(signed(terms()));
+    const b = await as("clinic-b", "worker");
+    const { batchId } = await b.createBatch({ maskId, records: 1 });
+    await database.db.execute(sql`UPDATE dealer.period_key SET starts_at = now() - interval '26 hours'`);
+    await ledger.erasePeriods();
+    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("no error");
+    await database.db.execute(sql`UPDATE dealer.batch SET expires = now() - interval '1 second'`);
+    expect(await ledger.erasePeriods()).toBeGreaterThan(0);
+    const left = (await database.db.select().from(schema.periodKeys)).filter((p) => p.sealed !== null);
+    expect(left.every((p) => p.startsAt.getTime() > Date.now() - 25 * 3_600_000)).toBe(true);
+  });
+});
+
+describe("dealer", () => {
+  it("does not run in production on an embedded database, nor without its key-encryption key", async () => {
+    const target = await testDatabase("pglite");
+    if (!target) return;
+    const base = {
+      PARLEY_ENV: "production",
+      PARLEY_DATA_DIR: target.dataDir,
+      PARLEY_TLS_CERT: "c",
+      PARLEY_TLS_KEY: "k",
+      PARLEY_TLS_CA: "a",
+    };
+    expect(() => readConfig(base)).toThrow("does not run on an embedded database in production");
+    const { readKek } = await import("./domain/sealing.js");
+    expect(() => readKek(join(target.dataDir, "none"), true, createLogger("dealer", "error"))).toThrow("is missing");
+    await target.remove();
+  });
+
+  it("keeps no key in the clear in its files", async () => {
+    const target = await testDatabase("pglite");
+    if (!target) return;
+    const { Sealing } = await import("./domain/sealing.js");
+    const migrationsFolder = fileURLToPath(new URL("../migrations", import.meta.url));
+    const database = await openDatabase({ service: "dealer", schema, migrationsFolder, dataDir: target.dataDir });
+    const key = Buffer.from("0123456789abcdef0123456789ABCDEF");
+    const sealing = new Sealing(Buffer.alloc(32, 1));
+    const sealed = sealing.seal(key, Buffer.from("name"));
+    await database.db.insert(schema.periodKeys).values({ id: Buffer.alloc(16), sealed });
+    await database.close();
+    const files = readdirSync(target.dataDir, { recursive: true, withFileTypes: true }).filter((e) => e.isFile());
+    const holds = (secret: Buffer) => files.some((e) => readFileSync(join(e.parentPath, e.name)).includes(secret));
+    expect(holds(sealed)).toBe(true);
+    expect(holds(key)).toBe(false);
+    expect(sealing.open(sealed, Buffer.from("name")).equals(key)).toBe(true);
+    expect(() => sealing.open(sealed, Buffer.from("other"))).toThrow("does not open");
+    expect(() => new Sealing(Buffer.alloc(32, 2)).open(sealed, Buffer.from("name"))).toThrow("does not open");
+    await target.remove();
+  });
+});

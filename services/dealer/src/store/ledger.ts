@@ -1,0 +1,139 @@
+import { changedRows } from "@parley/service-kit";
+import { and, eq, gt, isNotNull, isNull, lt, notExists, or, sql, type SQL } from "drizzle-orm";
+import type { DealerDatabase } from "./organisation-store.js";
+import { batches, masks, periodKeys } from "./schema.js";
+
+export interface NewBatch {
+  readonly id: Buffer;
+  readonly maskId: Buffer;
+  readonly periodId: Buffer;
+  readonly records: number;
+  readonly org0: string;
+  readonly org1: string;
+  readonly expires: Date;
+}
+
+/** What is given with a part: the batch, its mask and the sealed keys. */
+export interface GivenPart {
+  readonly batch: typeof batches.$inferSelect;
+  readonly mask: typeof masks.$inferSelect;
+  readonly period: typeof periodKeys.$inferSelect;
+}
+
+/**
+ * The single-use ledger. A part is given by one conditional update, committed before anything of it leaves: of any number
+ * of callers, on any number of replicas, one gets it.
+ */
+export class Ledger {
+  constructor(private readonly database: DealerDatabase) {}
+
+  /** Stores a batch unless `limit` unspent ones of that mask exist. @returns false where the limit is reached */
+  async create(batch: NewBatch, limit: number): Promise<boolean> {
+    const { db } = this.database;
+    const unspent = and(
+      eq(batches.maskId, batch.maskId),
+      isNull(batches.given0),
+      isNull(batches.voidedAt),
+      gt(batches.expires, sql`now()`),
+    );
+    if ((await db.$count(batches, unspent)) >= limit) return false;
+    await db.insert(batches).values(batch);
+    return true;
+  }
+
+  /** Gives one party's part, or refuses: given before, expired, voided, ended mask, another organisation or role. */
+  async give(id: Buffer, party: 0 | 1, org: string): Promise<GivenPart | undefined> {
+    const given = party === 0 ? batches.given0 : batches.given1;
+    const owner = party === 0 ? batches.org0 : batches.org1;
+    const usable = and(
+      eq(batches.id, id),
+      eq(owner, org),
+      isNull(given),
+      isNull(batches.voidedAt),
+      gt(batches.expires, sql`now()`),
+      this.maskIsActive(),
+      this.periodIsUsable(),
+    );
+    const set = party === 0 ? { given0: sql`now()` } : { given1: sql`now()` };
+    const [batch] = await this.database.db.update(batches).set(set).where(usable).returning();
+    if (!batch) return undefined;
+    const [mask] = await this.database.db.select().from(masks).where(eq(masks.id, batch.maskId));
+    const [period] = await this.database.db.select().from(periodKeys).where(eq(periodKeys.id, batch.periodId));
+    return mask && period ? { batch, mask, period } : undefined;
+  }
+
+  private maskIsActive(): SQL {
+    return sql`exists (select 1 from ${masks} m where m.id = ${batches.maskId} and m.ended_at is null and m.sealed is not null and m.expires > now())`;
+  }
+
+  private periodIsUsable(): SQL {
+    return sql`exists (select 1 from ${periodKeys} p where p.id = ${batches.periodId} and p.voided_at is null and p.sealed is not null)`;
+  }
+
+  /** The period key to draw batches from now; `make` gives a new one where the newest is an hour old. */
+  async currentPeriod(make: () => { id: Buffer; sealed: Buffer }): Promise<{ id: Buffer }> {
+    return this.database.db.transaction(async (tx) => {
+      await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtext('parley-dealer-period'))`);
+      const fresh = and(
+        isNull(periodKeys.voidedAt),
+        isNotNull(periodKeys.sealed),
+        gt(periodKeys.startsAt, sql`now() - interval '1 hour'`),
+      );
+      const [known] = await tx
+        .select({ id: periodKeys.id })
+        .from(periodKeys)
+        .where(fresh)
+        .orderBy(sql`${periodKeys.startsAt} desc`)
+        .limit(1);
+      if (known) return known;
+      const made = make();
+      await tx.insert(periodKeys).values(made);
+      return { id: made.id };
+    });
+  }
+
+  /** Erases period keys 24 h after their hour, when none of their batches can be given any more. */
+  async erasePeriods(): Promise<number> {
+    const open = this.database.db
+      .select({ one: sql`1` })
+      .from(batches)
+      .where(
+        and(
+          eq(batches.periodId, periodKeys.id),
+          isNull(batches.voidedAt),
+          gt(batches.expires, sql`now()`),
+          or(isNull(batches.given0), isNull(batches.given1)),
+        ),
+      );
+    const past = and(
+      isNotNull(periodKeys.sealed),
+      or(
+        isNotNull(periodKeys.voidedAt),
+        and(lt(periodKeys.startsAt, sql`now() - interval '25 hours'`), notExists(open)),
+      ),
+    );
+    return changedRows(await this.database.db.update(periodKeys).set({ sealed: null }).where(past));
+  }
+
+  /** After a start that may have lost commits: no batch of before is given any more, and new ones come from a new key. */
+  async voidEverything(): Promise<number> {
+    return this.database.db.transaction(async (tx) => {
+      await tx
+        .update(periodKeys)
+        .set({ voidedAt: sql`now()`, sealed: null })
+        .where(isNull(periodKeys.voidedAt));
+      const unspent = and(isNull(batches.voidedAt), or(isNull(batches.given0), isNull(batches.given1)));
+      return changedRows(
+        await tx
+          .update(batches)
+          .set({ voidedAt: sql`now()` })
+          .where(unspent),
+      );
+    });
+  }
+
+  /** Forgets batches a week after their end; until then a second request is told apart from an unknown id. */
+  async forgetOld(): Promise<void> {
+    await this.database.db.delete(batches).where(lt(batches.expires, sql`now() - interval '7 days'`));
+  }
+}
