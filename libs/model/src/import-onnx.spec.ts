@@ -2,8 +2,9 @@ import { parsePlan } from "@parley/plan";
 import { describe, expect, it } from "vitest";
 import { importOnnx } from "./import-onnx.js";
 import { OnnxBuilder } from "./onnx/onnx-builder.js";
-import { OPERATOR_CASES } from "./spec-support/cases.js";
-import { compareOnRandom, randomValues } from "./spec-support/onnx-runtime.js";
+import { OPERATOR_CASES } from "./spec-support/operator-cases.js";
+import { compareOnRandom } from "./spec-support/onnx-runtime.js";
+import { randomValues } from "./spec-support/random-values.js";
 
 /** Sums of some 30 products of values below 1, activations of 16 fractional bits. */
 const TOLERANCE = 0.0005;

@@ -8,7 +8,8 @@ import { ModelProto, NodeProto, TensorProto } from "./gen/onnx.js";
 import { tensorValues, type Constant } from "./onnx/tensor-values.js";
 import { OPERATORS } from "./operators/index.js";
 import { importOnnx } from "./import-onnx.js";
-import { compareWithRuntime, randomValues } from "./spec-support/onnx-runtime.js";
+import { compareWithRuntime } from "./spec-support/onnx-runtime.js";
+import { randomValues } from "./spec-support/random-values.js";
 
 /** Public ONNX files: `PARLEY_DATA`, or the folder shared/data beside the repository. */
 const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");

@@ -5,7 +5,7 @@ import { ModelProto } from "./gen/onnx.js";
 import { importOnnx } from "./import-onnx.js";
 import { OnnxBuilder, type Dimension } from "./onnx/onnx-builder.js";
 import { scanModel } from "./onnx/scan.js";
-import { randomValues } from "./spec-support/onnx-runtime.js";
+import { randomValues } from "./spec-support/random-values.js";
 
 type Make = (builder: OnnxBuilder) => string;
 

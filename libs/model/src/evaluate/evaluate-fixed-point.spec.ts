@@ -1,8 +1,8 @@
 import { encodeInput, sizeOf, type Plan, type Weights } from "@parley/plan";
 import { describe, expect, it } from "vitest";
 import { importOnnx } from "../import-onnx.js";
-import { OPERATOR_CASES } from "../spec-support/cases.js";
-import { randomValues } from "../spec-support/onnx-runtime.js";
+import { OPERATOR_CASES } from "../spec-support/operator-cases.js";
+import { randomValues } from "../spec-support/random-values.js";
 import { evaluateFixedPoint } from "./evaluate-fixed-point.js";
 import { referenceEvaluate } from "./reference.js";
 

@@ -1,16 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { decodeOutput, encodeInput, sizeOf } from "@parley/plan";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { evaluateFixedPoint } from "../evaluate/evaluate-fixed-point.js";
 import { importOnnx, type ImportOptions, type Model } from "../import-onnx.js";
-
-/** Uniform values in [lo, hi]. */
-export function randomValues(count: number, lo: number, hi: number): Float64Array {
-  const bytes = randomBytes(4 * count);
-  return Float64Array.from({ length: count }, (_, i) =>
-    Math.fround(lo + (bytes.readUInt32LE(4 * i) / 2 ** 32) * (hi - lo)),
-  );
-}
+import { randomValues } from "./random-values.js";
 
 /** ONNX Runtime's float result for records of a shape. */
 export async function runtimeOutput(onnx: Uint8Array, input: Float64Array, dims: readonly number[]): Promise<number[]> {

@@ -1,5 +1,5 @@
 import { OnnxBuilder, type AttributeValue, type Dimension } from "../onnx/onnx-builder.js";
-import { randomValues } from "./onnx-runtime.js";
+import { randomValues } from "./random-values.js";
 
 export interface OperatorCase {
   readonly name: string;
