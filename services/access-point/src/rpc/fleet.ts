@@ -54,8 +54,10 @@ export class FleetRpc {
     signal.addEventListener("abort", onAbort, { once: true });
     worker.send({ $case: "agreements", value: this.agreements.current() });
     this.stock.push(true);
-    const finished = hello.value.finished.map((result) => this.result(result));
-    const reading = this.read(incoming, worker).finally(() => worker.outgoing.end());
+    // Before the first answer, on which the worker forgets them.
+    for (const result of hello.value.finished)
+      await this.result(result).catch((error: unknown) => this.logger.error({ err: error }, "result not taken"));
+    void this.read(incoming, worker).finally(() => worker.outgoing.end());
     try {
       yield* worker.outgoing;
     } finally {
@@ -63,7 +65,6 @@ export class FleetRpc {
       this.fleet.detach(worker);
       this.dispatcher.lost(worker);
       this.runDesk.lost(worker);
-      void Promise.allSettled([reading, ...finished]);
     }
   }
 
@@ -135,7 +136,9 @@ export class FleetRpc {
   private async result(result: fleet.RunResult): Promise<void> {
     const outcome = outcomeOf(result);
     const run = { attempt: result.attemptId, run: result.run };
-    if (!this.dispatcher.finish(run, outcome)) await this.runner.late(run.attempt, run.run, outcome);
+    // Answered once it is on disk: until then the worker keeps it.
+    if (this.dispatcher.finish(run, outcome)) await this.runner.stored(run.attempt, run.run);
+    else await this.runner.late(run.attempt, run.run, outcome);
   }
 
   private async *weights(digest: string): AsyncIterable<fleet.GetWeightsResponse> {

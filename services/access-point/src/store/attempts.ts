@@ -94,6 +94,13 @@ export class Attempts {
     );
   }
 
+  hasRun(attempt: string, run: number): boolean {
+    return (
+      this.database.get(`SELECT 1 FROM attempt_runs WHERE attempt = :attempt AND run = :run`, { attempt, run }) !==
+      undefined
+    );
+  }
+
   /** Runs that ended, in order. */
   runs(attempt: string): StoredRun[] {
     return this.database

@@ -1,9 +1,11 @@
+import { cutRuns } from "@parley/plan";
 import { Code, ParleyError, fleet } from "@parley/proto";
 import { continueTrace, type Logger } from "@parley/service-kit";
 import { isCurrent, type HeldAgreement } from "../../store/agreements.js";
 import type { BoundRun } from "../../store/run-ledger.js";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
+import { planOf } from "../plans.js";
 import { denied, invalid, precondition } from "../refusal.js";
 import type { Tickets } from "../tickets.js";
 import type { AttachedWorker } from "./attached-worker.js";
@@ -67,7 +69,9 @@ export class RunDesk {
       throw denied("NOT_MODEL_OWNER", `${this.own.id} is not the model owner of agreement ${agreement.id}`);
     const claims = await this.tickets.verify(request.ticket);
     this.tickets.requireFits(claims, agreement, { job: request.jobId, attempt: request.attemptId });
-    if (claims.runs[request.run] !== request.records)
+    const total = claims.runs.reduce((sum, records) => sum + records, 0);
+    const cut = cutRuns(total, planOf(agreement).maxRecords).join() === claims.runs.join();
+    if (!cut || claims.runs[request.run] !== request.records)
       throw precondition(
         "TICKET_DIFFERS",
         `the ticket of attempt ${request.attemptId} does not state a run ${request.run} of ${request.records} records`,

@@ -1,4 +1,4 @@
-import { cutRuns, parsePlan, sizeOf, type Plan } from "@parley/plan";
+import { cutRuns, sizeOf, type Plan } from "@parley/plan";
 import { Code, ParleyError, fromServiceError, type scheduler } from "@parley/proto";
 import { continueTrace, withTrace, type Logger } from "@parley/service-kit";
 import { hasEnded, type Failure, type JobTimes, type StoredJob, type Timings } from "../../store/jobs.js";
@@ -9,6 +9,7 @@ import type { Dispatcher, RunOutcome } from "../fleet/dispatcher.js";
 import type { Stock } from "../fleet/stock.js";
 import { isCurrent } from "../../store/agreements.js";
 import { pause } from "../pause.js";
+import { planOf } from "../plans.js";
 import { precondition } from "../refusal.js";
 import type { Tickets } from "../tickets.js";
 
@@ -95,13 +96,29 @@ export class AttemptRunner {
     for (const [attempt, entry] of this.running) if (entry.job === job) this.cancel(attempt, "the job was cancelled");
   }
 
+  /** Resolves when the outcome of a run that was awaited is on disk, or its attempt has ended. */
+  async stored(attempt: string, run: number): Promise<void> {
+    for (let entry = this.running.get(attempt); entry; entry = this.running.get(attempt)) {
+      if (this.vault.attempts.hasRun(attempt, run)) return;
+      const { done } = entry;
+      await new Promise<void>((resolve) => {
+        const onJob = () => {
+          this.changes.off("job", onJob);
+          resolve();
+        };
+        this.changes.on("job", onJob);
+        done.then(onJob, onJob);
+      });
+    }
+  }
+
   /** A result for a run that nobody waits for: kept, so that what was revealed is counted, and perhaps the last one missing. */
   async late(attemptId: string, run: number, outcome: RunOutcome): Promise<void> {
     const attempt = this.vault.attempts.get(attemptId);
     const job = attempt && this.vault.jobs.get(attempt.job);
     const agreement = job && this.vault.agreements.byDigest(job.agreement);
     if (!attempt || !job || !agreement || attempt.state !== "running" || this.running.has(attemptId)) return;
-    const plan = parsePlan(JSON.parse(agreement.plan.toString("utf8")));
+    const plan = planOf(agreement);
     const runs = cutRuns(job.records, plan.maxRecords);
     if (runs[run] === undefined) return;
     this.keep(attemptId, run, runs[run], outcome);
@@ -115,7 +132,7 @@ export class AttemptRunner {
   private async check(order: scheduler.AttemptOrder, job: StoredJob): Promise<{ plan: Plan; runs: number[] }> {
     const agreement = this.vault.agreements.byDigest(job.agreement);
     if (!agreement) throw precondition("AGREEMENT_UNKNOWN", `the agreement of job ${job.id} is not held here`);
-    const plan = parsePlan(JSON.parse(agreement.plan.toString("utf8")));
+    const plan = planOf(agreement);
     const runs = cutRuns(job.records, plan.maxRecords);
     // A result that is held needs no permission any more.
     if (job.state === "succeeded") return { plan, runs };

@@ -1,5 +1,5 @@
 import { isId, newId } from "@parley/agreement";
-import { encodeInput, parsePlan, sizeOf, type Plan } from "@parley/plan";
+import { encodeInput, sizeOf, type Plan } from "@parley/plan";
 import { Code, ParleyError, fromServiceError, type member } from "@parley/proto";
 import { continueTrace, traceparentOf, withTrace, type Logger, type TraceContext } from "@parley/service-kit";
 import { createHash } from "node:crypto";
@@ -8,6 +8,7 @@ import { seconds } from "../../store/database.js";
 import type { StoredJob } from "../../store/jobs.js";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
+import { planOf } from "../plans.js";
 import { invalid, notFound, precondition, refusing } from "../refusal.js";
 import type { Router } from "../router.js";
 
@@ -107,7 +108,7 @@ export class Submission {
 
   private async create(job: StoredJob): Promise<StoredJob> {
     const { id, name, operation, assetId, agreementId, records } = job;
-    const plan = parsePlan(JSON.parse(this.vault.agreements.byDigest(job.agreement)!.plan.toString("utf8")));
+    const plan = planOf(this.vault.agreements.byDigest(job.agreement)!);
     const request = { jobId: id, name, operation, assetId, agreementId, records, maxRecords: plan.maxRecords };
     try {
       await withTrace(continueTrace(job.traceparent), () => this.router.scheduler.createJob(request));
@@ -179,7 +180,7 @@ export class Submission {
     if (header.jobId !== "" && !isId("job", header.jobId))
       throw invalid("JOB_ID", 'a job id is "job_" and 26 characters', "Leave it empty to have one drawn.");
     const agreement = await this.chooseAgreement(header);
-    const plan = parsePlan(JSON.parse(agreement.plan.toString("utf8")));
+    const plan = planOf(agreement);
     const [records, ...shape] = header.shape;
     const wanted = plan.tensors[0].shape;
     const size = sizeOf(plan.tensors[0]);
