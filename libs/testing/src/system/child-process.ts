@@ -44,6 +44,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   alive.add(child);
   const ended = new Promise<void>((resolve) => child.once("exit", () => (alive.delete(child), resolve())));
   const file = openSync(logFile, "a");
+  const output = child.stdout;
+  if (!output) throw new Error("standard output is a pipe");
   const announced = await new Promise<Record<string, string>>((resolve, reject) => {
     const fail = (why: string) => {
       child.kill("SIGKILL");
@@ -52,7 +54,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     const timer = setTimeout(() => fail("did not start in time"), options.timeoutMs ?? 60_000);
     child.once("error", (error) => fail(error.message));
     child.once("exit", (code, signal) => fail(`ended with ${code ?? signal}`));
-    createInterface({ input: child.stdout }).on("line", (line) => {
+    createInterface({ input: output }).on("line", (line) => {
       writeSync(file, `${line}\n`);
       const match = options.ready(line);
       if (!match) return;
