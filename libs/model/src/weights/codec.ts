@@ -57,7 +57,7 @@ export function decodeWeights(bytes: Uint8Array, plan: Plan): Weights {
   if (expected !== body) return refuse("the lengths do not add up");
   let at = HEADER + ENTRY * count;
   const take = (length: number): ArrayBuffer => {
-    const part = bytes.slice(at, at + length).buffer; // a copy, aligned
+    const part = new Uint8Array(bytes.subarray(at, at + length)).buffer; // a copy, aligned; slice() of a Buffer is none
     at += length;
     return part;
   };
