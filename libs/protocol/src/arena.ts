@@ -29,6 +29,7 @@ export class Arena {
     const bytes = this.regions.reduce((sum, region) => sum + allocationBytes(region.bytes), 0);
     this.built = createRing(bytes + this.extra);
     for (const region of this.regions) region.at = this.built.alloc(region.bytes);
+    touch(this.built);
     return this.built;
   }
 
@@ -36,4 +37,12 @@ export class Arena {
     if (!this.built) throw new Error("the arena is not built");
     return this.built;
   }
+}
+
+const PAGE = 4096;
+
+/** Has the system map all pages now: a fault for each would otherwise be paid in the run. */
+function touch({ buffer }: Ring): void {
+  const bytes = new Uint8Array(buffer);
+  for (let at = 0; at < bytes.length; at += PAGE) bytes[at] += 0;
 }

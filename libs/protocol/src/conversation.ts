@@ -7,6 +7,9 @@ import type { Channel } from "./channel.js";
 import { SessionError } from "./error.js";
 import { Transcript } from "./transcript.js";
 
+/** Messages that may wait to be hashed when another comes. */
+const UNHASHED = 2;
+
 /** Where a share lies: in which message of the schedule, at which byte. */
 interface Place {
   readonly message: number;
@@ -112,7 +115,6 @@ export class Conversation {
     const copy = last || message.phase === "offline";
     if (copy) this.transcript.settle();
     this.channel.send(message.step, ring.u8(region.at, message.bytes + message.trailer), copy);
-    this.transcript.settle(); // a view is hashed when it is on its way, while this party waits anyway
     return true;
   }
 
@@ -122,6 +124,8 @@ export class Conversation {
    * @throws SessionError PEER_MESSAGE or TRANSCRIPT
    */
   take(step: number, payload: Uint8Array, phase: "offline" | "online"): void {
+    // A buffer serves every second message: what it held must be hashed by then.
+    this.transcript.settle(UNHASHED);
     const message = this.messages[this.next];
     if (!message || message.from === this.party)
       throw new SessionError("PEER_MESSAGE", `the peer sent step ${step} when it was not its turn`);

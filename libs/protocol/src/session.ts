@@ -201,6 +201,8 @@ export abstract class Session {
   private block(): void {
     this.blocked = true;
     this.observer?.waiting?.(this.conversation.expected);
+    // Hashing waits until the message has left the process, and is done while the peer works.
+    setImmediate(() => this.conversation.transcript.settle());
   }
 
   private sentOffline(opening: number): boolean {

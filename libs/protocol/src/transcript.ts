@@ -13,8 +13,9 @@ export class Transcript {
     this.pending.push({ from, step, bytes });
   }
 
-  /** Hashes what was noted. Called where the party waits anyway. */
-  settle(): void {
+  /** Hashes what was noted, where it is at least so many steps. Called where the party waits anyway. */
+  settle(atLeast = 1): void {
+    if (this.pending.length < atLeast) return;
     for (const { from, step, bytes } of this.pending.splice(0)) {
       this.header.writeUInt8(from, 0);
       this.header.writeUInt32LE(step, 1);
