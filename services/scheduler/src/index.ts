@@ -1,1 +1,2 @@
-export {};
+export { readConfig, type Config } from "./config.js";
+export { startScheduler } from "./service.js";

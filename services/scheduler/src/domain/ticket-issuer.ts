@@ -1,0 +1,67 @@
+import {
+  TICKET_SECONDS,
+  generateSigningKey,
+  signTicket,
+  ticketKeySet,
+  type TicketClaims,
+  type TicketKey,
+} from "@parley/agreement";
+import { cutRuns } from "@parley/plan";
+import { desc, sql } from "drizzle-orm";
+import { randomBytes } from "node:crypto";
+import type { JobRow, SchedulerDatabase } from "../store/job-store.js";
+import { ticketKeys } from "../store/schema.js";
+import { open, seal } from "./sealing.js";
+
+const purposeOf = (kid: string) => `parley/v1/ticket-key/${kid}`;
+
+/** Signs tickets with the scheduler's own key, which all replicas share: sealed in the database. */
+export class TicketIssuer {
+  /** JSON Web Key Set that verifies them. */
+  readonly jwks: string;
+
+  private constructor(private readonly keys: readonly TicketKey[]) {
+    this.jwks = ticketKeySet(keys);
+  }
+
+  /** Loads the keys, newest first; makes one where there is none. @throws Error where the key-encryption key opens none of them */
+  static async load(database: SchedulerDatabase, kek: Uint8Array): Promise<TicketIssuer> {
+    return database.db.transaction(async (tx) => {
+      await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtext('parley-scheduler-ticket-key'))`);
+      const rows = await tx.select().from(ticketKeys).orderBy(desc(ticketKeys.createdAt));
+      const keys = rows.flatMap(({ kid, sealed }): TicketKey[] => {
+        const privateKey = open(kek, purposeOf(kid), sealed)?.toString("utf8");
+        return privateKey === undefined ? [] : [{ kid, privateKey }];
+      });
+      if (keys.length > 0) return new TicketIssuer(keys);
+      if (rows.length > 0)
+        throw new Error("the key-encryption key opens none of the stored ticket keys; use the one that sealed them");
+      const kid = randomBytes(8).toString("hex");
+      const { privateKeyPem } = generateSigningKey();
+      await tx.insert(ticketKeys).values({ kid, sealed: seal(kek, purposeOf(kid), Buffer.from(privateKeyPem)) });
+      return new TicketIssuer([{ kid, privateKey: privateKeyPem }]);
+    });
+  }
+
+  /** End of a ticket that is issued at `now`. */
+  expiryAt = (now: Date): Date => new Date((Math.floor(now.getTime() / 1000) + TICKET_SECONDS) * 1000);
+
+  /** The ticket of an attempt; its runs are the job's records cut by the plan's most records per run, so that anybody can check the cut. */
+  issue(job: JobRow, attemptId: string, now: Date): Promise<string> {
+    const claims: TicketClaims = {
+      iss: "router/scheduler",
+      aud: [job.modelOwner, job.organisationId],
+      jti: attemptId,
+      job: job.id,
+      agreement: job.agreementDigest,
+      planDigest: job.planDigest,
+      org0: job.modelOwner,
+      org1: job.organisationId,
+      operation: "predict",
+      runs: cutRuns(job.records, job.maxRecords),
+      iat: Math.floor(now.getTime() / 1000),
+      exp: this.expiryAt(now).getTime() / 1000,
+    };
+    return signTicket(claims, this.keys[0]);
+  }
+}

@@ -1,0 +1,33 @@
+import type { JobRow, Transaction } from "./job-store.js";
+import * as schema from "./schema.js";
+
+export const ACTOR = "router/scheduler";
+
+type Details = Readonly<Record<string, string | number | boolean>>;
+
+/** Writes an audit row about a job, in the transaction of the change that it tells of. */
+export async function tell(
+  tx: Transaction,
+  job: JobRow,
+  action: string,
+  actor: string,
+  details: Details,
+): Promise<void> {
+  await tx.insert(schema.auditOutbox).values({
+    action,
+    actor,
+    subject: job.id,
+    traceId: job.traceparent.split("-")[1] ?? "",
+    details: { agreement: job.agreementId, ...details },
+    organisations: [job.organisationId, job.modelOwner],
+  });
+}
+
+/** The audit row of a job's end. */
+export const tellEnd = (tx: Transaction, job: JobRow, actor = ACTOR): Promise<void> =>
+  tell(tx, job, `job.${job.state}`, actor, {
+    attempts: job.attempts,
+    recordsRevealed: job.recordsRevealed,
+    ...(job.error && { reason: job.error.reason }),
+    ...(job.deadLetter && { deadLetter: true }),
+  });
