@@ -151,6 +151,11 @@ export function tableGate(p: GateParameters, most = MOST): TableGate {
   };
 }
 
+/** Layout of a gate of each kind, by the name that a plan gives. */
+export const GATE_LAYOUTS: Record<GateKind, (parameters: GateParameters) => TableGate> = {
+  table: (parameters) => tableGate(parameters),
+};
+
 /** Bytes of one gate of `count` elements that each party derives from its key, and that the dealer sends to P1. */
 export interface GateDemand {
   /** P0: its share of r (8 bytes for each element of the padded blocks), then its blocks. */

@@ -1,4 +1,4 @@
-import { openingRowBytes, tableGate } from "./gate.js";
+import { GATE_LAYOUTS, openingRowBytes } from "./gate.js";
 import type { TableGate } from "./gate.js";
 import { bitBytes, packedBytes } from "./packing.js";
 import { sizeOf } from "./plan.js";
@@ -28,7 +28,7 @@ export interface Opening {
 
 /** The gate of a step. All rounds of a tournament use the same one. */
 export function gateOf(plan: Plan, step: GateStep): TableGate {
-  return tableGate({
+  return GATE_LAYOUTS[step.gate]({
     kind: step.gate,
     function: step.op === "truncate" ? "truncate" : "relu",
     width: step.width,

@@ -1,4 +1,4 @@
-import { schedule } from "@parley/plan";
+import { cost, schedule } from "@parley/plan";
 import { SessionError, createChannelPair } from "@parley/protocol";
 import type { Channel } from "@parley/protocol";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -241,7 +241,40 @@ describe("a dealer that stops in the middle", () => {
   });
 });
 
+/** Bytes of a session's memory that are not zero, beyond what the kernels' module itself owns. */
+function dirtyBytes(session: object): number {
+  const { ring } = (
+    session as {
+      arena: {
+        ring: { u8(at: number, count: number): Uint8Array; buffer: ArrayBuffer; exports: { heapBase(): number } };
+      };
+    }
+  ).arena;
+  const base = ring.exports.heapBase();
+  return ring.u8(base, ring.buffer.byteLength - base).reduce((sum, byte) => sum + (byte === 0 ? 0 : 1), 0);
+}
+
 describe("memory and randomness", () => {
+  it("erases a session's memory when it is done, and when it failed", async () => {
+    const done = await runInMemory(model, input, RECORDS);
+    const stopped = openSessions(model, RECORDS);
+    await Promise.all([stopped.server.prepare(), stopped.client.prepare()]);
+    expect(dirtyBytes(stopped.server)).toBeGreaterThan(1000);
+    expect(dirtyBytes(stopped.client)).toBeGreaterThan(1000);
+    stopped.server.destroy();
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    for (const session of [done.server, done.client, stopped.server, stopped.client])
+      expect(dirtyBytes(session)).toBe(0);
+  });
+
+  it("sends the offline shares before the input is known, and nothing else", async () => {
+    const { server, client, channels } = openSessions(model, RECORDS);
+    await Promise.all([server.prepare(), client.prepare()]);
+    const { offline } = cost(plan, RECORDS);
+    expect(channels[1].counters).toMatchObject({ sentMessages: offline.messages, sentBytes: offline.p1ToP0 });
+    expect(channels[0].counters).toMatchObject({ sentMessages: 0 });
+  });
+
   it("copies what it says it copies: regions filled again right after each send", async () => {
     const filled: number[] = [];
     const refill =

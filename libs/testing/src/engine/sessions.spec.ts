@@ -125,10 +125,10 @@ describe.each(Object.keys(PLANS))("a run of %s", (name) => {
     },
   );
 
-  it("128 records through a channel that copies late", async () => {
-    const { plan, weights } = PLANS[name](48);
+  it.each(widths)("width %i, 128 records through a channel that copies late", async (width) => {
+    const { plan, weights } = PLANS[name](width);
     const model = await maskModel(plan, weights);
-    const input = randomIntegers(128 * sizeOf(plan.tensors[0]), inputBits(name, 48));
+    const input = randomIntegers(128 * sizeOf(plan.tensors[0]), inputBits(name, width));
     const { result } = await runInMemory(model, input, 128, { channels: createChannelPair("late") });
     expect(result).toEqual(evaluate(plan, weights, input, 128));
   });
