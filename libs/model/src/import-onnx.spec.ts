@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { importOnnx } from "./import-onnx.js";
 import { OnnxBuilder } from "./onnx/onnx-builder.js";
 import { OPERATOR_CASES } from "./spec-support/operator-cases.js";
-import { compareOnRandom } from "./spec-support/onnx-runtime.js";
+import { compareOnRandom, compareWithRuntime } from "./spec-support/onnx-runtime.js";
 import { randomValues } from "./spec-support/random-values.js";
 
 /** Sums of some 30 products of values below 1, activations of 16 fractional bits. */
@@ -35,6 +35,39 @@ describe("options", () => {
     expect(() => importOnnx(onnx, { labels: ["x"] })).toThrow("one name for each of the 3 classes");
     expect(() => importOnnx(onnx, { maxRecords: 3 })).toThrow("a power of two");
     expect(() => importOnnx(onnx, { inputSchema: { lo: [0], hi: 1 } })).toThrow("the 4 features");
+  });
+});
+
+describe("tabular data whose features differ in magnitude", () => {
+  it("keeps its precision: each feature has a scale of its own", async () => {
+    const extents = [0.01, 0.5, 30, 4000, 1, 0.002];
+    const b = new OnnxBuilder(["N", 6]);
+    const parameters = [
+      b.constant(
+        extents.map(() => 1),
+        [6],
+      ),
+      b.constant(
+        extents.map(() => 0.1),
+        [6],
+      ),
+      b.constant(
+        extents.map((extent) => extent / 2),
+        [6],
+      ),
+      b.constant(
+        extents.map((extent) => (extent / 4) ** 2),
+        [6],
+      ),
+    ];
+    const normal = b.node("BatchNormalization", ["x", ...parameters], { epsilon: 1e-12 });
+    const hidden = b.node("Relu", [b.node("Gemm", [normal, b.constant(randomValues(48, -1, 1), [6, 8])])]);
+    const onnx = b.build(b.node("Softmax", [b.node("Gemm", [hidden, b.constant(randomValues(16, -1, 1), [8, 2])])]));
+    const rows = Array.from({ length: 50 }, () => extents.map((extent) => randomValues(1, 0, extent)[0])).flat();
+    const inputSchema = { lo: 0, hi: extents };
+    const { difference, model } = await compareWithRuntime(onnx, Float64Array.from(rows), 50, { inputSchema });
+    expect(model.plan.input.featureScales).toEqual([6, 1, -5, -12, 0, 8]);
+    expect(difference).toBeLessThan(0.00005);
   });
 });
 

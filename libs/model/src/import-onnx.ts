@@ -1,5 +1,4 @@
 import {
-  boundsOf,
   DEFAULT_SCHEMA,
   integerBounds,
   parseInputSchema,
@@ -9,7 +8,8 @@ import {
   type Weights,
 } from "@parley/plan";
 import { finish } from "./lowering/finish.js";
-import { ACTIVATION_SCALE, lower } from "./lowering/lower.js";
+import { chooseInputScales, type InputScales } from "./lowering/input-scales.js";
+import { lower } from "./lowering/lower.js";
 import { hull, type Ranges } from "./lowering/ranges.js";
 import { RangeProofError } from "./lowering/widths.js";
 import { buildNetwork } from "./network/build-network.js";
@@ -52,16 +52,20 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Mode
   const network = buildNetwork(decodeModel(bytes));
   foldDiagonals(network);
   orderRelus(network);
-  resolveAverages(network);
   const features = network.sizes[0];
   const schema = parseInputSchema(options.inputSchema ?? DEFAULT_SCHEMA, features);
-  const inputScale = chooseInputScale(schema, features);
-  const input = inputRanges(schema, features, inputScale);
+  const scales = chooseInputScales(network, schema);
+  const { inputScale, featureScales } = scales;
+  resolveAverages(network, featureScales && Float64Array.from(featureScales, (bits) => 2 ** -bits));
+  const input = inputRanges(schema, features, scales);
   const { plan, draft } = proven((coarser) => {
     const { draft, output } = lower(network, { inputScale, input, coarser });
     const { outputShape, head, factor } = network;
     const { maxRecords, labels } = options;
-    return { draft, plan: parsePlan(finish(draft, output, { schema, maxRecords, outputShape, head, factor, labels })) };
+    return {
+      draft,
+      plan: parsePlan(finish(draft, output, { schema, featureScales, maxRecords, outputShape, head, factor, labels })),
+    };
   });
   const provenOn = plan.steps.map((step, i) => ({ step: i, name: step.name, ...hull(draft.ranges[step.output]) }));
   return { plan, weights: draft.weights, provenOn };
@@ -79,25 +83,8 @@ function proven<T>(attempt: (coarser: number) => T): T {
   return attempt(COARSER[COARSER.length - 1]);
 }
 
-/** Largest input scale, and the bits that the smallest feature should have. */
-const INPUT_SCALE = { most: 22, featureBits: 18 };
-
-/**
- * The input is at the activations' scale, or finer where a feature's range is small: then 16 fractional bits would be a
- * coarse grid for it.
- */
-function chooseInputScale(schema: InputSchema, features: number): number {
-  let smallest = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < features; i++) {
-    const extent = Math.max(...boundsOf(schema, i).map(Math.abs));
-    if (extent > 0) smallest = Math.min(smallest, extent);
-  }
-  const scale = INPUT_SCALE.featureBits - Math.floor(Math.log2(smallest));
-  return Math.min(INPUT_SCALE.most, Math.max(ACTIVATION_SCALE, scale));
-}
-
-function inputRanges(schema: InputSchema, features: number, scale: number): Ranges {
+function inputRanges(schema: InputSchema, features: number, { inputScale, featureScales }: InputScales): Ranges {
   const perFeature = typeof schema.lo !== "number" || typeof schema.hi !== "number";
-  const { lo, hi } = integerBounds(schema, perFeature ? features : 1, scale);
+  const { lo, hi } = integerBounds(schema, perFeature ? features : 1, inputScale, featureScales);
   return { lo: Array.from(lo, BigInt), hi: Array.from(hi, BigInt) };
 }

@@ -1,5 +1,5 @@
 import { PlanError } from "./error.js";
-import { boundsOf } from "./input-schema.js";
+import { boundsOf, scaleOf } from "./input-schema.js";
 import { sizeOf, type Plan } from "./plan.js";
 import { quantise } from "./quantise.js";
 
@@ -18,7 +18,7 @@ export function encodeInput(plan: Plan, values: Float64Array, records: number): 
       `${values.length} values are not ${records} record(s) of ${features} values (shape ${tensor.shape.join("x")})`,
       `Give ${features} values for each record.`,
     );
-  const schema = plan.input.schema;
+  const { schema, featureScales } = plan.input;
   const [oneLo, oneHi] = boundsOf(schema, 0);
   const perFeature = typeof schema.lo !== "number" || typeof schema.hi !== "number";
   const words = new BigInt64Array(values.length);
@@ -28,7 +28,7 @@ export function encodeInput(plan: Plan, values: Float64Array, records: number): 
     const value = values[i];
     const [lo, hi] = perFeature ? boundsOf(schema, feature) : [oneLo, oneHi];
     if (!(value >= lo && value <= hi)) refuse(plan, value, i, features);
-    const integer = quantise(value, tensor.scale);
+    const integer = quantise(value, featureScales ? scaleOf(tensor.scale, featureScales, feature) : tensor.scale);
     halves[2 * i] = integer; // modulo 2^32
     halves[2 * i + 1] = Math.floor(integer / 2 ** 32);
     if (++feature === features) feature = 0;

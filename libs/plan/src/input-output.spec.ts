@@ -32,6 +32,13 @@ describe("encodeInput", () => {
     );
   });
 
+  it("gives each feature a scale of its own where the plan says so", () => {
+    const plan = tabular({ lo: 0, hi: 4096 }, 3, 4);
+    const scaled: Plan = { ...plan, input: { ...plan.input, featureScales: [0, 8, -6] } };
+    const values = Float64Array.of(1, 1, 1024, 2.5, 0.5 / 4096, 2);
+    expect([...encodeInput(scaled, values, 2)]).toEqual([16n, 4096n, 256n, 40n, 1n, 1n]);
+  });
+
   it.each<[string, number[], string, string]>([
     ["a value above", [1, 11, 3, 4], "OUT_OF_RANGE", "row 1, column 2 (age): above the admitted range, 0 to 10"],
     ["a value below", [1, 2, -0.001, 4], "OUT_OF_RANGE", "row 2, column 1 (weight): below the admitted range, 0 to 5"],

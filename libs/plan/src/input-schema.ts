@@ -43,22 +43,29 @@ export function boundsOf(schema: InputSchema, feature: number): [number, number]
   return [typeof lo === "number" ? lo : lo[feature], typeof hi === "number" ? hi : hi[feature]];
 }
 
-/** Lowest and highest integer of each feature at a scale. @throws PlanError where they pass 52 bits */
+/** Fractional bits of a feature, counted from 0. */
+export function scaleOf(scale: number, featureScales: readonly number[] | undefined, feature: number): number {
+  return scale + (featureScales?.[feature] ?? 0);
+}
+
+/** Lowest and highest integer of each feature at its scale. @throws PlanError where they pass 52 bits */
 export function integerBounds(
   schema: InputSchema,
   features: number,
   scale: number,
+  featureScales?: readonly number[],
 ): { lo: Float64Array; hi: Float64Array } {
   const lo = new Float64Array(features);
   const hi = new Float64Array(features);
   for (let i = 0; i < features; i++) {
     const [least, most] = boundsOf(schema, i);
-    lo[i] = quantise(least, scale);
-    hi[i] = quantise(most, scale);
+    const bits = scaleOf(scale, featureScales, i);
+    lo[i] = quantise(least, bits);
+    hi[i] = quantise(most, bits);
     if (Math.max(-lo[i], hi[i]) >= LARGEST_INPUT_INTEGER)
       throw wrong(
         `schema.${hi[i] >= LARGEST_INPUT_INTEGER ? "hi" : "lo"}`,
-        `below 2^${52 - scale} at scale ${scale} (feature ${i + 1})`,
+        `below 2^${52 - bits} at scale ${bits} (feature ${i + 1})`,
       );
   }
   return { lo, hi };

@@ -15,6 +15,8 @@ export const LIMITS = {
   /** Fractional bits of a tensor, and of a step's weights. */
   scale: 62,
   weightScale: 40,
+  /** Of a feature's scale to the input's, both ways. */
+  featureScale: 40,
   maxRecords: 4096,
   labels: 65_536,
 } as const;

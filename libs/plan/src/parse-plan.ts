@@ -19,14 +19,23 @@ export function parsePlan(json: unknown): Plan {
   const input = f.object("input");
   const tensor = input.oneOf("tensor", [0]);
   const schema = parseInputSchema(input.raw("schema"), boundedSize(tensors[0]), input.at("schema"));
-  integerBounds(schema, sizeOf(tensors[0]), tensors[0].scale);
+  const featureScales = input.has("featureScales") ? parseFeatureScales(input, sizeOf(tensors[0])) : undefined;
+  integerBounds(schema, sizeOf(tensors[0]), tensors[0].scale, featureScales);
   input.end();
   const steps = f.list("steps", LIMITS.steps, parseStep);
   const output = parseOutput(f.object("output"), tensors.length);
   const maxRecords = f.integer("maxRecords", 1, LIMITS.maxRecords);
   if (!Number.isInteger(Math.log2(maxRecords))) throw malformed("plan.maxRecords", "a power of two");
   f.end();
-  const plan: Plan = { format, layout, input: { tensor, schema }, tensors, steps, output, maxRecords };
+  const plan: Plan = {
+    format,
+    layout,
+    input: { tensor, schema, ...(featureScales && { featureScales }) },
+    tensors,
+    steps,
+    output,
+    maxRecords,
+  };
   checkPlan(plan);
   return plan;
 }
@@ -45,6 +54,14 @@ function boundedSize(tensor: Tensor): number {
   const size = sizeOf(tensor);
   if (size > LIMITS.elements) throw malformed("plan.tensors[0].shape", `at most ${LIMITS.elements} elements`);
   return size;
+}
+
+function parseFeatureScales(f: FieldReader, features: number): number[] {
+  const most = LIMITS.featureScale;
+  const scales = f.list("featureScales", LIMITS.elements, (value, path) => integer(value, path, -most, most));
+  if (scales.length !== features)
+    throw malformed(f.at("featureScales"), `one number for each of the ${features} features`);
+  return scales;
 }
 
 function parseTensor(value: unknown, path: string): Tensor {

@@ -176,7 +176,15 @@ export interface Plan {
   /** Layout of messages and correlations that this plan was made for. */
   readonly layout: 1;
   /** Tensor 0 is the input. */
-  readonly input: { readonly tensor: 0; readonly schema: InputSchema };
+  readonly input: {
+    readonly tensor: 0;
+    readonly schema: InputSchema;
+    /**
+     * Where features differ in magnitude: feature i is the integer round(x * 2^(scale of tensor 0 + featureScales[i])), so
+     * that all have about the same range. Follows from the schema alone. Absent: 0 for all.
+     */
+    readonly featureScales?: readonly number[];
+  };
   readonly tensors: readonly Tensor[];
   /** In order of execution; each reads tensors written before. */
   readonly steps: readonly Step[];

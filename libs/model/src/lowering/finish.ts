@@ -8,6 +8,7 @@ const MOST_RECORDS = 128;
 
 export interface PlanSettings {
   readonly schema: InputSchema;
+  readonly featureScales: readonly number[] | undefined;
   readonly maxRecords: number | undefined;
   readonly outputShape: readonly number[];
   readonly head: Plan["output"]["head"];
@@ -39,7 +40,11 @@ export function finish(draft: Draft, output: DraftValue, settings: PlanSettings)
   const plan: Plan = {
     format: "parley.plan.v1",
     layout: 1,
-    input: { tensor: 0, schema: settings.schema },
+    input: {
+      tensor: 0,
+      schema: settings.schema,
+      ...(settings.featureScales && { featureScales: settings.featureScales }),
+    },
     tensors,
     steps,
     output: {

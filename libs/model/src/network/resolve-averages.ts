@@ -17,10 +17,10 @@ const isOne = (factor: Factor): boolean => isUniform(factor) && factor[0] === 1;
 
 /**
  * Turns average pools into sums. The divisors travel on with the values, through ReLU, pooling and constants, into the next
- * linear layer's weights or to the client (Network.factor). Where that cannot be, a diagonal linear layer applies them.
+ * linear layer's weights or to the client (Network.factor). So does `inputFactor`, by which the input counts. Where that cannot be, a diagonal linear layer applies them.
  */
-export function resolveAverages(network: Network): void {
-  const factors = new Map<ValueId, Factor>();
+export function resolveAverages(network: Network, inputFactor: Float64Array = ONE): void {
+  const factors = new Map<ValueId, Factor>([[0, inputFactor]]);
   const factorOf = (id: ValueId): Factor => factors.get(id) ?? ONE;
   const result: Layer[] = [];
   const applied = new Map<ValueId, ValueId>();
