@@ -1,5 +1,4 @@
 export { importOnnx, type ImportOptions, type Model, type StepRange } from "./import-onnx.js";
 export { evaluateFixedPoint } from "./evaluate/evaluate-fixed-point.js";
-export { checkWeights } from "./weights/check-weights.js";
-export { decodeWeights, encodeWeights, weightsCommitment } from "./weights/codec.js";
+export { checkWeights, decodeWeights, encodeWeights, weightsCommitment } from "@parley/plan";
 export { maskWeights } from "./weights/mask-weights.js";

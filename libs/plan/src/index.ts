@@ -25,3 +25,5 @@ export { quantise } from "./quantise.js";
 export { inputsOf } from "./step-inputs.js";
 export { outputLength, realTaps, everyWindowIsReal } from "./window.js";
 export { LIMITS } from "./limits.js";
+export { checkWeights } from "./check-weights.js";
+export { decodeWeights, encodeWeights, weightsCommitment } from "./weights-codec.js";

@@ -1,5 +1,4 @@
-import { PlanError, sizeOf, type Plan, type Step, type StepWeights, type Weights } from "@parley/plan";
-import { checkWeights } from "../weights/check-weights.js";
+import { checkWeights, PlanError, sizeOf, type Plan, type Step, type StepWeights, type Weights } from "@parley/plan";
 import { LinearKernel } from "./linear-kernel.js";
 import { addInto, pool, shiftLeft, shiftRight, type Words } from "./words.js";
 

@@ -1,5 +1,4 @@
-import { maskBytes, PlanError, type Plan, type Weights } from "@parley/plan";
-import { checkWeights } from "./check-weights.js";
+import { checkWeights, maskBytes, PlanError, type Plan, type Weights } from "@parley/plan";
 
 /**
  * D = W - U mod 2^64 for the weights of all linear steps in order, 8 bytes each, little-endian (protocol, section 4). Chunks

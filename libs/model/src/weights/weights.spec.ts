@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { maskBytes } from "@parley/plan";
+import { decodeWeights, encodeWeights, maskBytes, weightsCommitment } from "@parley/plan";
 import { describe, expect, it } from "vitest";
 import { importOnnx } from "../import-onnx.js";
 import { OnnxBuilder } from "../onnx/onnx-builder.js";
 import { randomValues } from "../spec-support/random-values.js";
-import { decodeWeights, encodeWeights, weightsCommitment } from "./codec.js";
 import { maskWeights } from "./mask-weights.js";
 
 function model(scale = 1) {

@@ -1,6 +1,8 @@
 import { createHash, createHmac } from "node:crypto";
-import { PlanError, type Plan, type StepWeights, type Weights } from "@parley/plan";
 import { checkWeights } from "./check-weights.js";
+import { PlanError } from "./error.js";
+import type { Plan } from "./plan.js";
+import type { StepWeights, Weights } from "./weights.js";
 
 /**
  * The vault's format, little-endian: "PARLEYW1"; u32 number of entries; per entry u32 step, u32 weights, u32 biases; then

@@ -1,4 +1,7 @@
-import { PlanError, sizeOf, weightCount, type Plan, type Weights } from "@parley/plan";
+import { weightCount } from "./correlation.js";
+import { PlanError } from "./error.js";
+import { sizeOf, type Plan } from "./plan.js";
+import type { Weights } from "./weights.js";
 
 /**
  * Checks that weights belong to a plan: one entry for each linear and add-constant step, in order, with the lengths that
