@@ -10,6 +10,7 @@ const USAGE = `Usage: npm run demo -- [options]
 
   --images N          images per network, 1 to 200 (default 10)
   --network A|B|C     only this network (may be repeated)
+  --keep              keep the folder with stores and logs, and say where it is
   --json              print one JSON object on standard output and nothing else
   --help              this text
 
@@ -27,7 +28,8 @@ let system;
 let ok = false;
 const stop = onSignals(async () => {
   await system?.stop();
-  if (system) rmSync(system.folder, { recursive: true, force: true });
+  if (system && options.keep) console.error(`Stores and logs are in ${system.folder}`);
+  else if (system) rmSync(system.folder, { recursive: true, force: true });
 });
 try {
   system = await openSystem(say);
@@ -64,6 +66,7 @@ function readOptions() {
         images: { type: "string", default: "10" },
         network: { type: "string", multiple: true },
         json: { type: "boolean", default: false },
+        keep: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
@@ -77,7 +80,7 @@ function readOptions() {
     const networks = (values.network ?? ["A", "B", "C"]).flatMap((n) => n.toUpperCase().split(","));
     const unknown = networks.find((n) => !["A", "B", "C"].includes(n));
     if (unknown) throw new Error(`--network ${unknown}: choose A, B or C`);
-    return { images, networks, json: values.json };
+    return { images, networks, json: values.json, keep: values.keep };
   } catch (error) {
     console.error(`${error.message}\n\n${USAGE}`);
     process.exit(2);

@@ -49,6 +49,7 @@ export function whoHeldWhat(system, evidence) {
       .map((f) => readFileSync(join(system.logs, f)));
     const has = (kind) => [...stored, ...logged].some((file) => secrets[kind].some((piece) => file.includes(piece)));
     const row = { name, weights: has("weights"), images: has("images") };
-    return { ...row, ok: ["weights", "images"].every((kind) => row[kind] === may.includes(kind)) };
+    // An owner need not hold its secret any more: clinic-b erases the images when their job has ended.
+    return { ...row, may, ok: ["weights", "images"].every((kind) => !row[kind] || may.includes(kind)) };
   });
 }

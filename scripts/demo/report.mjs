@@ -49,11 +49,11 @@ export function report(networks, holdings, ok) {
     ),
   );
   console.log(`\nWho held what, found by searching everything that each operator's processes stored and logged:\n`);
-  const word = (held) => (held ? "held" : "never");
+  const word = (h, kind) => (h[kind] ? "held" : h.may.includes(kind) ? "its own; erased after each job" : "never");
   console.log(
     table(
       ["operator", "weights of the model", "images in the clear", "as it must be"],
-      holdings.map((h) => [h.name, word(h.weights), word(h.images), h.ok ? "yes" : "NO"]),
+      holdings.map((h) => [h.name, word(h, "weights"), word(h, "images"), h.ok ? "yes" : "NO"]),
     ),
   );
   console.log(

@@ -31,8 +31,13 @@ export async function startService(options: ServiceOptions): Promise<Child> {
   });
 }
 
-/** A service started here must not outlive whoever started it, even after a SIGKILL: its standard input ends then. */
-const EXIT_WITH_PARENT = `data:text/javascript,process.stdin.on("end",()=>process.kill(process.pid,"SIGTERM")).on("error",()=>{}).resume().unref?.()`;
+/**
+ * A service started here must not outlive whoever started it, even after a SIGKILL: its standard input ends then. Worker
+ * threads run this too, and their standard input has ended from the start.
+ */
+const EXIT_WITH_PARENT = `data:text/javascript,${encodeURIComponent(
+  'import { isMainThread } from "node:worker_threads"; if (isMainThread) process.stdin.on("end", () => process.kill(process.pid, "SIGTERM")).on("error", () => {}).resume();',
+)}`;
 
 function listening(line: string): Record<string, string> | undefined {
   if (!line.includes('"listening"')) return undefined;
