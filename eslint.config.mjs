@@ -24,7 +24,7 @@ const depConstraints = [
   only("service:scheduler", ...kit, "lib:plan"),
   only("service:dealer", ...kit, "lib:ring", "lib:plan", "lib:correlation"),
   only("service:access-point", ...kit, "lib:ring", "lib:plan", "lib:model"),
-  only("service:worker", ...kit, ...engine),
+  only("service:worker", ...kit, "lib:ring", "lib:plan", "lib:correlation", "lib:protocol"),
   only("lib:testing", ...engine, ...kit, "lib:sdk", "lib:cli"),
 ];
 

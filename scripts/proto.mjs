@@ -1,4 +1,4 @@
-// Lints the protos and generates libs/proto/src/gen. With --check: fails where the committed code is not what would be generated.
+// Lints the protos and generates libs/proto/src/gen and libs/model/src/gen. With --check: fails where the committed code is not what would be generated.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { root } from "./dependencies.mjs";
@@ -10,9 +10,9 @@ const run = (command, args, cwd) => {
 };
 
 run(buf, ["lint"], join(root, "proto"));
-run(buf, ["generate"], join(root, "proto"));
+for (const folder of ["proto", "libs/model"]) run(buf, ["generate"], join(root, folder));
 if (process.argv.includes("--check")) {
-  const changed = spawnSync("git", ["status", "--porcelain", "--", "libs/proto/src/gen"], {
+  const changed = spawnSync("git", ["status", "--porcelain", "--", "libs/proto/src/gen", "libs/model/src/gen"], {
     cwd: root,
     encoding: "utf8",
   }).stdout;

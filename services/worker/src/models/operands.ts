@@ -1,5 +1,4 @@
-import { maskBytes, type Weights } from "@parley/plan";
-import { decodeWeights } from "@parley/model";
+import { decodeWeights, maskBytes, type Weights } from "@parley/plan";
 import { Code, ParleyError, type fleet, type ServiceClient } from "@parley/proto";
 import { createHash } from "node:crypto";
 import type { WorkingAgreement } from "./agreement.js";
