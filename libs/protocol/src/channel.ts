@@ -21,5 +21,6 @@ export interface Channel {
   receive(handler: (step: number, payload: Uint8Array) => void): void;
   /** Ends the stream; both ends learn it. Further calls do nothing. */
   close(error?: Error): void;
+  /** The handler is called once, when this end holds no payload any more that it was sent without `copy`. */
   onClose(handler: (error?: Error) => void): void;
 }

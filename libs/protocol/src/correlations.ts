@@ -1,4 +1,4 @@
-/** One party's part of one batch, read once, front to back. */
+/** One party's part of one batch, read once, front to back. Writes to no target after close(). */
 export interface PartyCorrelations {
   /** Fills `target` with the next bytes that this party derives from its key for a step of the plan (index into Plan.steps). */
   own(step: number, target: Uint8Array): void;

@@ -125,7 +125,8 @@ export function clientLinearStep(
       if (first) part.own(index, ring.u8(v.at, 8 * inputs));
       const y = tensors[step.output];
       await part.corrections(ring.u8(y.at, 8 * outputs));
-      multiplyAdd(ring, operand, v.at, y.at, records, scratch.at);
+      // The session may have ended meanwhile: ask for its memory again.
+      multiplyAdd(arena.ring, operand, v.at, y.at, records, scratch.at);
     },
   };
 }

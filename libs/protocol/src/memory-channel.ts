@@ -15,6 +15,8 @@ class MemoryChannel implements Channel {
   private handler?: (step: number, payload: Uint8Array) => void;
   private readonly closeHandlers: ((error?: Error) => void)[] = [];
   private readonly waiting: Sent[] = [];
+  /** Sent, not yet read by the peer. */
+  private readonly flying = new Set<Sent>();
   private closed?: { error?: Error };
 
   constructor(
@@ -32,7 +34,11 @@ class MemoryChannel implements Channel {
     this.counters.sentBytes += payload.length;
     this.observe?.(step, payload);
     const sent = { step, payload: copy || this.copyTime === "early" ? payload.slice() : payload };
-    setImmediate(() => this.peer.deliver(sent));
+    this.flying.add(sent);
+    setImmediate(() => {
+      this.flying.delete(sent);
+      this.peer.deliver(sent);
+    });
   }
 
   receive(handler: (step: number, payload: Uint8Array) => void): void {
@@ -64,6 +70,7 @@ class MemoryChannel implements Channel {
   private end(error?: Error): void {
     if (this.closed) return;
     this.closed = { error };
+    for (const sent of this.flying) sent.payload = sent.payload.slice();
     for (const handler of this.closeHandlers.splice(0)) handler(error);
   }
 }

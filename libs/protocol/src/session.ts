@@ -52,6 +52,8 @@ export abstract class Session {
   private shared = false;
   private deferred = false;
   private blocked = false;
+  private erased = false;
+  private streamEnded = false;
   private current = -1;
 
   /** @throws SessionError INVALID where plan, records and operands do not fit each other */
@@ -243,6 +245,8 @@ export abstract class Session {
   }
 
   private closed(cause?: Error): void {
+    this.streamEnded = true;
+    if (this.erased) this.arena.giveBack();
     if (this.state !== "done" && this.state !== "ended")
       this.fail(new SessionError("CLOSED", "the stream ended before the session: retry with a new batch", { cause }));
   }
@@ -262,9 +266,15 @@ export abstract class Session {
     return this.failure;
   }
 
-  /** Zeroes shares, masks, keys' streams and messages. Views that the channel may still hold turn to zeros, and the peer ends. */
+  /**
+   * Zeroes shares, masks and messages. The memory goes to other sessions only when the stream has closed: until then the
+   * channel may hold views of it.
+   */
   private erase(): void {
-    this.arena.ring.zero();
+    this.conversation.transcript.forget();
+    this.arena.erase();
+    this.erased = true;
+    if (this.streamEnded) this.arena.giveBack();
   }
 
   private observeStep(step: number): void {

@@ -24,6 +24,11 @@ export class Transcript {
     }
   }
 
+  /** Drops what is noted and not hashed: its memory is about to be erased. */
+  forget(): void {
+    this.pending.length = 0;
+  }
+
   /** The value so far. */
   digest(): Uint8Array {
     this.settle();

@@ -1,6 +1,7 @@
 import { cost, schedule } from "@parley/plan";
 import { SessionError, createChannelPair } from "@parley/protocol";
 import type { Channel } from "@parley/protocol";
+import type { Ring } from "@parley/ring";
 import { beforeAll, describe, expect, it } from "vitest";
 
 import { evaluate } from "./evaluate.js";
@@ -241,30 +242,44 @@ describe("a dealer that stops in the middle", () => {
   });
 });
 
-/** Bytes of a session's memory that are not zero, beyond what the kernels' module itself owns. */
-function dirtyBytes(session: object): number {
-  const { ring } = (
-    session as {
-      arena: {
-        ring: { u8(at: number, count: number): Uint8Array; buffer: ArrayBuffer; exports: { heapBase(): number } };
-      };
-    }
-  ).arena;
+/** Counts the bytes of a session's memory that are not zero, beyond what the kernels' module itself owns. */
+function dirt(session: object): () => number {
+  const { ring } = (session as { arena: { ring: Ring } }).arena;
   const base = ring.exports.heapBase();
-  return ring.u8(base, ring.buffer.byteLength - base).reduce((sum, byte) => sum + (byte === 0 ? 0 : 1), 0);
+  const bytes = ring.u8(base, ring.buffer.byteLength - base);
+  return () => bytes.reduce((sum, byte) => sum + (byte === 0 ? 0 : 1), 0);
 }
 
+const turns = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
 describe("memory and randomness", () => {
-  it("erases a session's memory when it is done, and when it failed", async () => {
-    const done = await runInMemory(model, input, RECORDS);
-    const stopped = openSessions(model, RECORDS);
-    await Promise.all([stopped.server.prepare(), stopped.client.prepare()]);
-    expect(dirtyBytes(stopped.server)).toBeGreaterThan(1000);
-    expect(dirtyBytes(stopped.client)).toBeGreaterThan(1000);
-    stopped.server.destroy();
-    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-    for (const session of [done.server, done.client, stopped.server, stopped.client])
-      expect(dirtyBytes(session)).toBe(0);
+  it.each(["done", "stopped"])("erases the memory of a session that is %s", async (how) => {
+    const { server, client } = openSessions(model, RECORDS);
+    const dirty = [dirt(server), dirt(client)];
+    await Promise.all([server.prepare(), client.prepare()]);
+    for (const count of dirty) expect(count()).toBeGreaterThan(1000);
+    if (how === "done") await Promise.all([client.run(input), server.run(() => undefined)]);
+    else server.destroy();
+    await turns();
+    for (const count of dirty) expect(count()).toBe(0);
+  });
+
+  it("memories go from session to session without a trace: runs at the same time, some of them cut off", async () => {
+    const one = async (index: number): Promise<void> => {
+      const own = randomIntegers(RECORDS * 36, 8);
+      const { server, client, channels } = openSessions(model, RECORDS);
+      const prepared = Promise.allSettled([server.prepare(), client.prepare()]);
+      if (index % 4 === 1) channels[0].close();
+      await prepared;
+      const run = Promise.allSettled([client.run(own), server.run(() => undefined)]);
+      if (index % 4 === 2) channels[1].close();
+      const [result] = await run;
+      if (index % 4 === 1 || index % 4 === 2) expect(result).toMatchObject({ reason: { failure: "CLOSED" } });
+      else expect(result).toEqual({ status: "fulfilled", value: evaluate(plan, weights, own, RECORDS) });
+      channels[0].close();
+      await turns();
+    };
+    for (let round = 0; round < 5; round++) await Promise.all(Array.from({ length: 8 }, (_, index) => one(index)));
   });
 
   it("sends the offline shares before the input is known, and nothing else", async () => {
