@@ -314,7 +314,10 @@ export class FakeRouter {
 
   private attach(requests: AsyncIterable<scheduler.AttachRequest>, org: string, signal: AbortSignal) {
     const queue = new MessageQueue<scheduler.AttachResponse>();
-    signal.addEventListener("abort", () => queue.end());
+    signal.addEventListener("abort", () => {
+      queue.end();
+      if (this.orders.get(org) === queue) this.orders.delete(org);
+    });
     const take = (report: scheduler.AttemptReport) => {
       this.reports.push(report);
       queue.push({ body: { $case: "recorded", value: { attemptId: report.attemptId } } });
