@@ -36,7 +36,10 @@ export class SchedulerContext implements OnApplicationShutdown {
       url: config.DATABASE_URL,
       dataDir: config.PARLEY_DATA_DIR,
     });
-    const tickets = await TicketIssuer.load(database, kek);
+    const tickets = await TicketIssuer.load(database, kek).catch(async (error: unknown) => {
+      await database.close();
+      throw error;
+    });
     const member = RouterMember.join(config, logger);
     const client = connect(agreements.AgreementsServiceService, {
       address: config.PARLEY_AGREEMENTS_ADDRESS,
@@ -49,6 +52,7 @@ export class SchedulerContext implements OnApplicationShutdown {
     const sweeper = new Sweeper(jobs, new OutboxStore(database), queue, client, logger, {
       everyMs: config.PARLEY_SWEEP_MS,
       fullEveryMs: config.PARLEY_FULL_SWEEP_MS,
+      abandonedMs: config.PARLEY_ABANDONED_MS,
     }).start();
     const onProgress = () => sweeper.poke();
     const services = { jobs, attempts, tickets, logger, acceptMs: config.PARLEY_ACCEPT_MS, onProgress };

@@ -29,6 +29,8 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env) =>
       PARLEY_SWEEP_MS: milliseconds(1_000),
       /** How often every living job is offered to the queue again. */
       PARLEY_FULL_SWEEP_MS: milliseconds(30_000),
+      /** After this time a creation that was not finished is taken back. */
+      PARLEY_ABANDONED_MS: milliseconds(90_000),
     },
     env,
   );

@@ -2,6 +2,8 @@ import { newId, verifyTicket } from "@parley/agreement";
 import { Code, ParleyError, scheduler } from "@parley/proto";
 import { continueTrace, withTrace, type RunningService } from "@parley/service-kit";
 import { DATABASE_KINDS, hasPostgres, testDatabase, type TestDatabase } from "@parley/service-kit/testing";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { readConfig } from "./config.js";
@@ -76,6 +78,10 @@ describe.skipIf(!redisServer).each(DATABASE_KINDS)("scheduler on %s", (kind) => 
       for (const client of clients) await until(async () => expect(await refusal(client.getKeys({}))).toBe("no error"));
       return clients;
     }
+    const restartWith = async (change: Record<string, string>) => {
+      service = await startScheduler(readConfig({ ...environment, ...change }), router.logger);
+      [b, c] = await clientsOf(service);
+    };
     const attach = async (client = b, hello: ConstructorParameters<typeof TestStream>[1] = {}) => {
       const stream = new TestStream(client, hello);
       streams.push(stream);
@@ -380,14 +386,55 @@ describe.skipIf(!redisServer).each(DATABASE_KINDS)("scheduler on %s", (kind) => 
       const before = await orderOf(stream, jobId);
       const jwks = (await b.getKeys({})).jwks;
       await service.close();
-      service = await startScheduler(readConfig(environment), router.logger);
-      [b, c] = await clientsOf(service);
+      await restartWith({});
       expect((await b.getKeys({})).jwks).toBe(jwks);
       const again = await attach();
       const order = await orderOf(again, jobId);
       expect(order.attemptId).not.toBe(before.attemptId);
       again.report(order);
       expect(await inState(jobId, JobState.JOB_STATE_SUCCEEDED)).toMatchObject({ attempts: 2 });
+    });
+
+    it("keeps its ticket key sealed", async () => {
+      await service.close();
+      const other = join(database.dataDir, "another-kek");
+      writeFileSync(other, Buffer.alloc(32, 1));
+      const wrong = readConfig({ ...environment, PARLEY_TICKET_KEK_FILE: other });
+      await expect(startScheduler(wrong, router.logger)).rejects.toThrow(/opens none of the stored ticket keys/);
+      const missing = { PARLEY_ENV: "production", PARLEY_TICKET_KEK_FILE: join(database.dataDir, "missing") };
+      await expect(startScheduler(readConfig({ ...environment, ...missing }), router.logger)).rejects.toThrow(
+        /PARLEY_TICKET_KEK_FILE/,
+      );
+      await restartWith({});
+    });
+
+    describe("with little patience", () => {
+      beforeAll(async () => {
+        await service.close();
+        await restartWith({ PARLEY_ACCEPT_MS: "100", PARLEY_ABANDONED_MS: "500" });
+      });
+
+      it("takes an attempt back that the access point does not store", async () => {
+        const stream = await attach(b, { silent: true });
+        const jobId = await create();
+        const order = await orderOf(stream, jobId);
+        await until(() => expect(stream.cancelled).toContain(order.attemptId));
+        const failed = await inState(jobId, JobState.JOB_STATE_FAILED);
+        expect(failed).toMatchObject({ attempts: 3, error: { reason: "ATTEMPT_NOT_STORED" } });
+      });
+
+      it("takes back what it began for a job that never came to be", async () => {
+        const restart = await stopAgreements();
+        const request = wish();
+        expect(await refusal(b.createJob(request))).toMatch(/^UNAVAILABLE/);
+        await restart();
+        await until(() => expect(agreements.released.filter(({ jobId }) => jobId === request.jobId).length).toBe(1));
+        expect(agreements.released.find(({ jobId }) => jobId === request.jobId)).toMatchObject({
+          ticketsGiven: 0,
+          lastTicketExpires: undefined,
+        });
+        expect(await refusal(b.getJob({ jobId: request.jobId }))).toBe("NOT_FOUND JOB_NOT_FOUND");
+      });
     });
 
     describe.skipIf(kind === "pglite")("with two replicas", () => {

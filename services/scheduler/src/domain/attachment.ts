@@ -1,7 +1,7 @@
 import { newId } from "@parley/agreement";
 import type { ParleyError, scheduler } from "@parley/proto";
 import type { Logger } from "@parley/service-kit";
-import type { AttemptStore } from "../store/attempt-store.js";
+import { UNACCEPTED, type AttemptStore } from "../store/attempt-store.js";
 import type { JobStore } from "../store/job-store.js";
 import { attemptEnd } from "./attempt-end.js";
 import { TryAgain } from "./job-queue.js";
@@ -21,10 +21,12 @@ export interface AttachmentServices {
   readonly onProgress: () => void;
 }
 
+/** How the waiting for an attempt ends: it is recorded as ended, lost with the stream, or was never accepted. */
+type Outcome = "recorded" | "lost" | "unaccepted";
+
 interface Run {
   readonly jobId: string;
-  /** Ends the waiting: the attempt is recorded as ended, or it is lost with the stream. */
-  readonly end: (how: "recorded" | "lost") => void;
+  readonly end: (how: Outcome) => void;
   readonly acceptTimer: NodeJS.Timeout;
 }
 
@@ -75,21 +77,23 @@ export class Attachment {
       throw error;
     });
     const order = { jobId, attemptId: attempt.id, ticket, traceparent: job.traceparent };
-    if ((await this.wait(jobId, attempt.id, order)) === "lost") await attempts.lose(attempt.id);
+    const outcome = await this.wait(jobId, attempt.id, order);
+    if (outcome === "lost") await attempts.lose(attempt.id);
+    if (outcome === "unaccepted") await attempts.lose(attempt.id, UNACCEPTED);
     this.services.onProgress();
     const after = await jobs.get(jobId);
     if (after?.state === "queued" || after?.state === "running") throw new TryAgain("the attempt failed");
   }
 
-  private wait(jobId: string, attemptId: string, order: scheduler.AttemptOrder): Promise<"recorded" | "lost"> {
+  private wait(jobId: string, attemptId: string, order: scheduler.AttemptOrder): Promise<Outcome> {
     return new Promise((resolve) => {
-      const end = (how: "recorded" | "lost") => {
+      const end = (how: Outcome) => {
         clearTimeout(acceptTimer);
         this.#runs.delete(attemptId);
         resolve(how);
       };
       const acceptTimer = setTimeout(
-        () => this.cancel(attemptId, "it was not accepted in time", "lost"),
+        () => this.cancel(attemptId, "it was not accepted in time", "unaccepted"),
         this.services.acceptMs,
       );
       this.#runs.set(attemptId, { jobId, end, acceptTimer });
@@ -119,7 +123,7 @@ export class Attachment {
   }
 
   /** Tells the access point to stop an attempt, and stops waiting for it. */
-  cancel(attemptId: string, reason: string, how: "recorded" | "lost" = "recorded"): void {
+  cancel(attemptId: string, reason: string, how: Outcome = "recorded"): void {
     const run = this.#runs.get(attemptId);
     if (!run) return;
     this.send({ $case: "cancel", value: { attemptId, reason } });

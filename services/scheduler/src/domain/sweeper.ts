@@ -5,13 +5,13 @@ import type { AgreementsClient } from "./job-intake.js";
 import type { JobQueue } from "./job-queue.js";
 
 const PAGE = 500;
-/** Creating a job takes at most two calls of 30 s; after this time nobody works on it any more. */
-const ABANDONED_MS = 90_000;
 
 interface Settings {
   readonly everyMs: number;
   /** How often every living job is offered to the queue again, whatever the queue once took. */
   readonly fullEveryMs: number;
+  /** After this time nobody works on the creation of a job any more; longer than its one call of 30 s. */
+  readonly abandonedMs: number;
 }
 
 /** Brings about what the database says must come about: living jobs are queued, ended ones released, audit rows sent. */
@@ -97,7 +97,7 @@ export class Sweeper {
   }
 
   private async sweepAbandoned(): Promise<void> {
-    for (const job of await this.jobs.abandoned(new Date(Date.now() - ABANDONED_MS))) {
+    for (const job of await this.jobs.abandoned(new Date(Date.now() - this.settings.abandonedMs))) {
       await this.tellReleased(job);
       await this.jobs.discard(job.id);
     }

@@ -97,13 +97,13 @@ export class AttemptStore {
     });
   }
 
-  /** An open attempt whose stream broke. */
-  async lose(attemptId: string): Promise<void> {
+  /** Ends an open attempt that nobody will report on: its stream broke, or the access point never took it. */
+  async lose(attemptId: string, error: StoredFailure = LOST): Promise<void> {
     await this.database.db.transaction(async (tx) => {
       const [attempt] = await tx.select().from(t).where(eq(t.id, attemptId));
       const job = attempt && (await lockJob(tx, attempt.jobId));
       if (!job || (await lose(tx, job, [eq(t.id, attemptId)])) === 0 || !isLive(job)) return;
-      await this.afterFailure(tx, job, LOST, true);
+      await this.afterFailure(tx, job, error, true);
     });
   }
 
@@ -195,6 +195,12 @@ const LOST: StoredFailure = {
   reason: "STREAM_BROKEN",
   message: "the connection to the data owner's access point broke during the attempt",
   hint: "Check that the access point runs and reaches the scheduler.",
+};
+export const UNACCEPTED: StoredFailure = {
+  ...LOST,
+  reason: "ATTEMPT_NOT_STORED",
+  message: "the data owner's access point did not store the attempt in time",
+  hint: "Check the access point's log and its disk.",
 };
 const EXHAUSTED: StoredFailure = { ...LOST, reason: "ATTEMPTS_EXHAUSTED", message: "every attempt failed" };
 const UNEXPLAINED: StoredFailure = {

@@ -17,7 +17,12 @@ export class TestStream {
 
   constructor(
     client: SchedulerClient,
-    hello: { concurrency?: number; finished?: readonly scheduler.AttemptReport[] } = {},
+    private readonly hello: {
+      concurrency?: number;
+      finished?: readonly scheduler.AttemptReport[];
+      /** Never says that it has stored an attempt. */
+      silent?: boolean;
+    } = {},
   ) {
     const value = { concurrency: hello.concurrency ?? 4, finished: [...(hello.finished ?? [])] };
     this.#up.push({ body: { $case: "hello", value } });
@@ -30,7 +35,8 @@ export class TestStream {
         if (body?.$case === "ready") this.ready = true;
         if (body?.$case === "attempt") {
           this.orders.push(body.value);
-          this.#up.push({ body: { $case: "accepted", value: { attemptId: body.value.attemptId } } });
+          const { attemptId } = body.value;
+          if (!this.hello.silent) this.#up.push({ body: { $case: "accepted", value: { attemptId } } });
         }
         if (body?.$case === "cancel") this.cancelled.push(body.value.attemptId);
         if (body?.$case === "recorded") this.recorded.push(body.value.attemptId);
