@@ -1,4 +1,4 @@
-import { commonVariables, readEnvironment } from "@parley/service-kit";
+import { addressVariable, commonVariables, readEnvironment } from "@parley/service-kit";
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 
@@ -10,6 +10,8 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env) =>
       ...commonVariables,
       /** File that holds the one-time token of the worker's own access point. */
       PARLEY_WORKER_TOKEN_FILE: z.string().min(1),
+      /** Where partners reach this worker, where that is not PARLEY_ADVERTISE and its own port (a load balancer, a relay). */
+      PARLEY_ENDPOINT: addressVariable.optional(),
       /** Unique name of this process, e.g. the pod's. */
       PARLEY_WORKER_NAME: z.string().default(`worker-${process.pid}`),
       /** Runs at once. */

@@ -15,5 +15,5 @@ export const startWorker = (config: Config, logger: Logger): Promise<RunningServ
       const server = { listen: (address: string) => peers.listen(address), close: async () => {} };
       return { mtls: { server, address: config.PARLEY_LISTEN } };
     },
-    onListening: (app, addresses) => app.get(WorkerContext).attach(addresses.mtls),
+    onListening: (app, addresses) => app.get(WorkerContext).attach(config.PARLEY_ENDPOINT ?? addresses.mtls),
   });
