@@ -9,8 +9,9 @@ import type { BatchKeys } from "./key-derivation.js";
 import { Keystream } from "./keystream.js";
 import { maskStream } from "./mask.js";
 
-/** Records of a linear step are dealt in groups of about this many bytes. */
+/** Records of a linear step are dealt in groups of about this many bytes and products, a few milliseconds each. */
 const GROUP_BYTES = 4 * 1024 * 1024;
+const GROUP_PRODUCTS = 16_000_000;
 /** Masks U up to this size stay expanded between batches. */
 const CACHE_BYTES = 256 * 1024 * 1024;
 
@@ -117,7 +118,10 @@ export class Dealing {
 
   private groupRecords(step: LinearStep): number {
     const words = Math.max(sizeOf(this.plan.tensors[step.input]), sizeOf(this.plan.tensors[step.output]));
-    return Math.max(1, Math.min(this.plan.maxRecords, Math.floor(GROUP_BYTES / (8 * words))));
+    const positions = step.shape.kind === "conv" ? step.shape.outHeight * step.shape.outWidth : 1;
+    const products = weightCount(this.plan, this.plan.steps.indexOf(step)) * positions;
+    const fits = Math.min(Math.floor(GROUP_BYTES / (8 * words)), Math.floor(GROUP_PRODUCTS / products));
+    return Math.max(1, Math.min(this.plan.maxRecords, fits));
   }
 
   private linearWork(step: LinearStep, records: number): LinearWork {

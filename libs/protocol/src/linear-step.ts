@@ -1,11 +1,22 @@
-import { isFirstReader, maskedBits, sizeOf } from "@parley/plan";
+import { isFirstReader, maskedBits, sizeOf, weightCount } from "@parley/plan";
 import type { LinearStep, StepWeights } from "@parley/plan";
 import { multiplyAdd, operandBytes, packOperand, scratchBytes } from "@parley/ring";
 import type { PackedOperand } from "@parley/ring";
 
 import type { Region } from "./arena.js";
+import { otherWork } from "./other-work.js";
 import type { Context, Instruction, StepProgram } from "./program.js";
 import { packedWidth } from "./table-gate.js";
+
+/** Products after which a preparation lets other sessions of the process go on: about a millisecond. */
+const PRODUCTS_PER_TURN = 4_000_000;
+
+/** Records of a linear step whose products are computed in one turn of the event loop. */
+function recordsPerTurn({ plan, records }: Context, step: LinearStep, index: number): number {
+  const positions = step.shape.kind === "conv" ? step.shape.outHeight * step.shape.outWidth : 1;
+  const products = weightCount(plan, index) * positions;
+  return Math.max(1, Math.min(records, Math.floor(PRODUCTS_PER_TURN / products)));
+}
 
 /** Per tensor that linear steps read: v, then e, at P1; z0 + e at P0. */
 export type MaskedTensors = Map<number, Region>;
@@ -125,8 +136,14 @@ export function clientLinearStep(
       if (first) part.own(index, ring.u8(v.at, 8 * inputs));
       const y = tensors[step.output];
       await part.corrections(ring.u8(y.at, 8 * outputs));
-      // The session may have ended meanwhile: ask for its memory again.
-      multiplyAdd(arena.ring, operand, v.at, y.at, records, scratch.at);
+      const group = recordsPerTurn(context, step, index);
+      const [size, outSize] = [inputs / records, outputs / records];
+      for (let done = 0; done < records; done += group) {
+        if (done > 0) await otherWork();
+        const n = Math.min(group, records - done);
+        // The session may have ended meanwhile: ask for its memory again.
+        multiplyAdd(arena.ring, operand, v.at + 8 * done * size, y.at + 8 * done * outSize, n, scratch.at);
+      }
     },
   };
 }

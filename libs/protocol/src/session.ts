@@ -9,6 +9,7 @@ import { Conversation } from "./conversation.js";
 import type { PartyCorrelations } from "./correlations.js";
 import { SessionError } from "./error.js";
 import type { SessionObserver } from "./observer.js";
+import { otherWork } from "./other-work.js";
 import type { Context, Instruction, StepProgram } from "./program.js";
 
 export interface SessionOptions {
@@ -109,8 +110,7 @@ export abstract class Session {
         this.requireAlive();
         for (const instruction of program.instructions) this.runOffline(instruction);
         this.observer?.stepEnded?.(index, this.stepName(index), "offline");
-        // Other sessions of this process may be in their run.
-        await new Promise((resolve) => setImmediate(resolve));
+        await otherWork();
         this.requireAlive();
       }
       this.correlations.close();
