@@ -120,7 +120,9 @@ export class Dealing {
     const words = Math.max(sizeOf(this.plan.tensors[step.input]), sizeOf(this.plan.tensors[step.output]));
     const positions = step.shape.kind === "conv" ? step.shape.outHeight * step.shape.outWidth : 1;
     const products = weightCount(this.plan, this.plan.steps.indexOf(step)) * positions;
-    const fits = Math.min(Math.floor(GROUP_BYTES / (8 * words)), Math.floor(GROUP_PRODUCTS / products));
+    // A mask that is not kept is derived anew for each group: then few groups count for more than short ones.
+    const most = this.cache ? Math.floor(GROUP_PRODUCTS / products) : Infinity;
+    const fits = Math.min(Math.floor(GROUP_BYTES / (8 * words)), most);
     return Math.max(1, Math.min(this.plan.maxRecords, fits));
   }
 
