@@ -11,11 +11,12 @@ import {
   type CertificateHolder,
   type Logger,
 } from "@parley/service-kit";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "./config.js";
 import { Dealings } from "./domain/dealings.js";
-import { PeriodKeys } from "./domain/keys.js";
+import { PeriodKeys, maskName } from "./domain/keys.js";
 import { MaskOpening } from "./domain/open-mask.js";
 import { Sealing, readKek } from "./domain/sealing.js";
 import { Ledger } from "./store/ledger.js";
@@ -25,6 +26,8 @@ import * as schema from "./store/schema.js";
 
 const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
 const HOUSEKEEPING_MS = 10 * 60_000;
+/** Replicas learn from the database whom another one enrolled and which masks it ended. */
+const FOLLOW_MS = 5_000;
 
 /** Everything that the dealer's rpcs need. */
 export class DealerContext implements OnApplicationShutdown {
@@ -34,7 +37,7 @@ export class DealerContext implements OnApplicationShutdown {
   readonly opening: MaskOpening;
   readonly dealings: Dealings;
   readonly periods: PeriodKeys;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timers: NodeJS.Timeout[];
 
   private constructor(
     readonly database: DealerDatabase,
@@ -52,11 +55,15 @@ export class DealerContext implements OnApplicationShutdown {
     this.dealings = new Dealings(sealing);
     this.periods = new PeriodKeys(this.ledger, sealing);
     this.opening = new MaskOpening(this.organisations, this.masks, sealing, issuer);
-    this.#timer = setInterval(() => void this.housekeeping(logger), HOUSEKEEPING_MS).unref();
+    this.#timers = [
+      setInterval(() => void this.housekeeping(logger), HOUSEKEEPING_MS).unref(),
+      setInterval(() => void this.follow(logger), FOLLOW_MS).unref(),
+    ];
   }
 
   static async open(config: Config, logger: Logger): Promise<DealerContext> {
     const production = config.PARLEY_ENV === "production";
+    mkdirSync(config.PARLEY_DATA_DIR, { recursive: true, mode: 0o700 });
     const inData = (name: string) => join(config.PARLEY_DATA_DIR, name);
     const database = await openDatabase({
       service: "dealer",
@@ -79,16 +86,36 @@ export class DealerContext implements OnApplicationShutdown {
       const issuer = { id, bundle, signingKey: publicKey, workerEndpoints: [], fingerprint, revoked: false };
       const trust = new TrustStore({ [id]: bundle });
       const context = new DealerContext(database, audit, sealing, holder, trust, issuer, logger);
-      for (const organisation of await context.organisations.all())
-        trust.setBundle(organisation.id, organisation.bundle);
+      await context.takeBundles();
+      // A wrong key-encryption key stops the start, before parts are given that cannot be dealt.
+      const sample = await context.masks.anySealed();
+      if (sample) sealing.open(sample.sealed, maskName(sample.id)).fill(0);
       // The embedded database does not survive a power loss: what it says was not given may have been.
-      if (database.kind === "pglite")
+      if (database.kind === "pglite" || config.PARLEY_DEALER_VOID_AT_START)
         logger.info({ batches: await context.ledger.voidEverything() }, "unspent batches of before are void");
       await context.housekeeping(logger);
       return context;
     } catch (error) {
       await database.close();
       throw error;
+    }
+  }
+
+  /** Takes what other replicas wrote: bundles of organisations, ends of masks. */
+  async follow(logger: Logger) {
+    try {
+      await this.takeBundles();
+      for (const id of await this.masks.over(this.dealings.maskIds)) this.dealings.forget(id);
+    } catch (error) {
+      logger.warn({ err: error }, "cannot follow the database, trying again");
+    }
+  }
+
+  private async takeBundles() {
+    for (const { id, bundle } of await this.organisations.all()) {
+      const known = this.trust.bundleOf(id);
+      if (known?.length === bundle.length && known.every((der, index) => der.equals(bundle[index]))) continue;
+      this.trust.setBundle(id, bundle);
     }
   }
 
@@ -104,7 +131,7 @@ export class DealerContext implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown() {
-    clearInterval(this.#timer);
+    this.#timers.forEach(clearInterval);
     await this.database.close();
   }
 }

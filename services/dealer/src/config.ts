@@ -18,6 +18,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env) {
       PARLEY_TRUST_DOMAIN: z.string().default("dealer"),
       PARLEY_SIGNING_KEY_FILE: z.string().optional(),
       PARLEY_DEALER_KEK_FILE: z.string().optional(),
+      /** Set for the first start after a restore or a failover that may have lost commits: voids every older batch. */
+      PARLEY_DEALER_VOID_AT_START: z.stringbool().default(false),
     },
     env,
   );

@@ -32,7 +32,7 @@ import { sql } from "drizzle-orm";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { DealerContext } from "./app.module.js";
 import { readConfig } from "./config.js";
 import { startDealer } from "./service.js";
@@ -254,6 +254,20 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
       "FAILED_PRECONDITION NOT_ENROLLED",
     ],
     [
+      "a data owner that never enrolled here",
+      () => {
+        const other = generateSigningKey();
+        const dataOwner = partyTerms({ org: "clinic-z", signingKey: other.publicKey, bundle: operator.bundle });
+        return [
+          acceptAgreement(offerAgreement(terms({ dataOwner }), signer("clinic-a")), {
+            org: "clinic-z",
+            privateKey: other.privateKeyPem,
+          }),
+        ];
+      },
+      "FAILED_PRECONDITION NOT_ENROLLED",
+    ],
+    [
       "a bundle of a data owner that is not the enrolled one",
       () => [signed(terms({ dataOwner: { ...party("clinic-b"), bundle: party("clinic-c").bundle } }))],
       "FAILED_PRECONDITION NOT_ENROLLED",
@@ -351,6 +365,98 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     expect(await refusal(collect(b.fetchPart(fresh)))).toBe("no error");
   });
 
+  it("gives nothing to a name whose key is no longer the one that the mask was opened under", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { id: maskId } = await openMask(signed(terms()));
+    const b = await as("clinic-b", "worker");
+    const { batchId } = await b.createBatch({ maskId, records: 1 });
+    const { database } = service.app.get(DealerContext);
+    const rename = (key: Uint8Array) =>
+      database.db.execute(
+        sql`UPDATE dealer.organisation SET signing_key = ${Buffer.from(key)} WHERE id IN ('clinic-a', 'clinic-b')`,
+      );
+    const keys = await database.db.select().from(schema.organisations);
+    await rename(generateSigningKey().publicKey);
+    const outcomes = [
+      await refusal(collect(b.fetchPart({ batchId }))),
+      await refusal(collect((await as("clinic-a", "worker")).fetchPart({ batchId }))),
+      await refusal(b.createBatch({ maskId, records: 1 })),
+      await refusal((await as("clinic-a", "access-point")).endMask({ maskId })),
+    ];
+    for (const { id, signingKey } of keys)
+      await database.db.execute(sql`UPDATE dealer.organisation SET signing_key = ${signingKey} WHERE id = ${id}`);
+    expect(outcomes).toEqual([
+      "FAILED_PRECONDITION PART_REFUSED",
+      "FAILED_PRECONDITION PART_REFUSED",
+      "NOT_FOUND MASK_NOT_FOUND",
+      "NOT_FOUND MASK_NOT_FOUND",
+    ]);
+    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("no error");
+  });
+
+  it("on replicas of one database gives a part once, and each knows whom another enrolled", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    if (kind === "pglite") return skip("one process has an embedded database");
+    const first = service;
+    await start();
+    const second = service;
+    try {
+      organisations.set("clinic-d", { test: await testOrganisation("clinic-d"), key: generateSigningKey() });
+      const admin = await as("dealer", "operator");
+      await enrol(
+        "clinic-d",
+        (await admin.createEnrolmentToken({ organisationId: "clinic-d", validSeconds: 60 })).token,
+      );
+      service = first;
+      await first.app.get(DealerContext).follow(createLogger("dealer", "error"));
+      const stranger = await as("clinic-d", "worker");
+      expect(await refusal(collect(stranger.fetchPart({ batchId: Buffer.alloc(16) })))).toBe(
+        "FAILED_PRECONDITION PART_REFUSED",
+      );
+      const { id: maskId } = await openMask(signed(terms()));
+      const one = await as("clinic-b", "worker");
+      service = second;
+      const two = await as("clinic-b", "worker");
+      const { batchId } = await two.createBatch({ maskId, records: 1 });
+      const outcomes = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => refusal(collect((i % 2 ? one : two).fetchPart({ batchId })))),
+      );
+      expect(outcomes.filter((o) => o === "no error")).toHaveLength(1);
+      const { dealings } = first.app.get(DealerContext);
+      const other = second.app.get(DealerContext).dealings;
+      await (await as("clinic-a", "access-point")).endMask({ maskId });
+      await first.app.get(DealerContext).follow(createLogger("dealer", "error"));
+      expect([...dealings.maskIds, ...other.maskIds].some((id) => id.equals(maskId))).toBe(false);
+    } finally {
+      service = first;
+      await second.close();
+    }
+  });
+
+  it("after a restore voids every older batch where its operator says so", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { id: maskId } = await openMask(signed(terms()));
+    const { batchId } = await (await as("clinic-b", "worker")).createBatch({ maskId, records: 1 });
+    await service.close();
+    environment = { ...environment, PARLEY_DEALER_VOID_AT_START: "true" };
+    await start();
+    environment = { ...environment, PARLEY_DEALER_VOID_AT_START: "false" };
+    const b = await as("clinic-b", "worker");
+    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(collect(b.fetchPart(await b.createBatch({ maskId, records: 1 }))))).toBe("no error");
+  });
+
+  it("does not start with another key-encryption key", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    await openMask(signed(terms()));
+    await service.close();
+    const other = join(target.dataDir, "other-kek");
+    writeFileSync(other, Buffer.alloc(32, 5));
+    const wrong = readConfig({ ...environment, PARLEY_DEALER_KEK_FILE: other });
+    await expect(startDealer(wrong, createLogger("dealer", "error"))).rejects.toThrow("a sealed key does not open");
+    await start();
+  });
+
   it("erases period keys whose batches are over, and keeps those that are not", async ({ skip }) => {
     if (!target) return skip("no PostgreSQL here");
     const { ledger, database } = service.app.get(DealerContext);
@@ -382,6 +488,37 @@ describe("dealer", () => {
     const { readKek } = await import("./domain/sealing.js");
     expect(() => readKek(join(target.dataDir, "none"), true, createLogger("dealer", "error"))).toThrow("is missing");
     await target.remove();
+  });
+
+  it("erases an expanded mask that ended while it was dealt from, when its last user is done", async () => {
+    const { Dealings } = await import("./domain/dealings.js");
+    const { Sealing } = await import("./domain/sealing.js");
+    const { maskName } = await import("./domain/keys.js");
+    const sealing = new Sealing(Buffer.alloc(32, 1));
+    const id = Buffer.alloc(32, 3);
+    const mask = {
+      id,
+      sealed: sealing.seal(Buffer.alloc(32, 2), maskName(id)),
+      plan: Buffer.from(encodePlan(plan)).toString("utf8"),
+      agreementDigest: id,
+      planDigest: id,
+      org0: "clinic-a",
+      org1: "clinic-b",
+      key0: id,
+      key1: id,
+      maxPrepared: 1,
+      expires: new Date(),
+      endedAt: null,
+    };
+    const dealings = new Dealings(sealing);
+    const [one, two] = [dealings.use(mask), dealings.use(mask)];
+    const destroyed = vi.spyOn(one.dealing, "destroy");
+    expect(two.dealing).toBe(one.dealing);
+    dealings.forget(id);
+    one.done();
+    expect(destroyed).not.toHaveBeenCalled();
+    two.done();
+    expect(destroyed).toHaveBeenCalledOnce();
   });
 
   it("keeps no key in the clear in its files", async () => {

@@ -11,6 +11,8 @@ interface Held {
   readonly dealing: Dealing;
   readonly bytes: number;
   users: number;
+  /** Given up: erased when its last user is done. */
+  ended: boolean;
 }
 
 /** Masks ready to deal from, the least recently used given up first. One that is in use is never taken away. */
@@ -27,15 +29,25 @@ export class Dealings {
     this.#held.set(id, held);
     held.users++;
     this.trim();
-    return { dealing: held.dealing, done: () => void held.users-- };
+    const done = () => {
+      if (--held.users === 0 && held.ended) held.dealing.destroy();
+    };
+    return { dealing: held.dealing, done };
   }
 
   /** Erases an ended mask as soon as nobody uses it. */
   forget(maskId: Buffer): void {
     const id = maskId.toString("hex");
     const held = this.#held.get(id);
+    if (!held) return;
     this.#held.delete(id);
-    if (held && held.users === 0) held.dealing.destroy();
+    held.ended = true;
+    if (held.users === 0) held.dealing.destroy();
+  }
+
+  /** Masks that are expanded here. */
+  get maskIds(): Buffer[] {
+    return [...this.#held.keys()].map((id) => Buffer.from(id, "hex"));
   }
 
   private open(mask: MaskRow): Held {
@@ -44,7 +56,7 @@ export class Dealings {
     const plan = parsePlan(JSON.parse(mask.plan));
     const dealing = new Dealing(plan, key, mask.id);
     key.fill(0);
-    return { dealing, bytes: 2 * maskBytes(plan), users: 0 };
+    return { dealing, bytes: 2 * maskBytes(plan), users: 0, ended: false };
   }
 
   private trim() {

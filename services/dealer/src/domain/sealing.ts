@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Logger } from "@parley/service-kit";
 
 const NONCE = 12;
@@ -40,6 +41,7 @@ export function readKek(file: string, production: boolean, logger: Logger): Buff
         `the key-encryption key ${file} is missing; mount a secret of 32 random bytes and set PARLEY_DEALER_KEK_FILE`,
       );
     logger.warn({ file }, "a key-encryption key was made at start; for demonstrations only");
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     writeFileSync(file, randomBytes(32), { mode: 0o600 });
   }
   const content = readFileSync(file);

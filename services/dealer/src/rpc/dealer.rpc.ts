@@ -54,6 +54,15 @@ const notGiven = () =>
     "Take a new batch. A part is never given twice.",
   );
 
+/** A stream that stops early must not look complete. */
+const cutShort = () =>
+  new ParleyError(
+    Code.UNAVAILABLE,
+    "STREAM_CUT_SHORT",
+    "the dealer ended the stream before its last byte",
+    "What was not received is lost; take a new batch or mask.",
+  );
+
 export function dealerBinding(d: DealerDependencies): Binding {
   const operator = { roles: ["operator"], org: d.domain };
   const accessPoint = { roles: ["access-point"] };
@@ -86,17 +95,23 @@ export function dealerBinding(d: DealerDependencies): Binding {
         const { org } = peerOf(context);
         const mask = await d.opening.open(request, org);
         const maskId = mask.id;
-        await d.audit.append({
-          action: "mask.opened",
-          actor: org,
-          subject: maskId.toString("hex"),
-          details: { agreement: mask.agreementId },
-          organisations: [org, mask.dataOwner],
-        });
-        yield { maskId, nonce: mask.nonce, chunk: EMPTY };
-        for await (const chunk of expandMask(mask.key, maskId, mask.plan))
-          yield { maskId: EMPTY, nonce: EMPTY, chunk: Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length) };
-        mask.key.fill(0);
+        try {
+          await d.audit.append({
+            action: "mask.opened",
+            actor: org,
+            subject: maskId.toString("hex"),
+            details: { agreement: mask.agreementId },
+            organisations: [org, mask.dataOwner],
+          });
+          yield { maskId, nonce: mask.nonce, chunk: EMPTY };
+          for await (const chunk of expandMask(mask.key, maskId, mask.plan)) {
+            if (context.signal.aborted) throw cutShort();
+            yield { maskId: EMPTY, nonce: EMPTY, chunk: Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length) };
+            await new Promise((resolve) => setImmediate(resolve)); // other calls get their turn between pieces
+          }
+        } finally {
+          mask.key.fill(0);
+        }
       },
       endMask: async ({ maskId }, context) => {
         const { org } = peerOf(context);
@@ -127,6 +142,7 @@ export function dealerBinding(d: DealerDependencies): Binding {
         const periodId = await d.periods.currentId();
         const stored = await d.ledger.create(
           { id, maskId, periodId, records, org0: mask.org0, org1: mask.org1, expires },
+          mask.agreementDigest,
           UNSPENT_PER_PREPARED * mask.maxPrepared,
         );
         if (!stored)
@@ -194,7 +210,7 @@ async function* dealPart(
     };
     if (party === 0) return;
     for await (const chunk of dealing.corrections(keys, batch.records)) {
-      if (signal.aborted) return;
+      if (signal.aborted) throw cutShort();
       yield {
         key: EMPTY,
         fingerprint: EMPTY,

@@ -1,7 +1,7 @@
 import { changedRows } from "@parley/service-kit";
-import { and, eq, gt, isNotNull, isNull, lt, notExists, or, sql, type SQL } from "drizzle-orm";
+import { and, eq, gt, inArray, isNotNull, isNull, lt, notExists, or, sql, type SQL } from "drizzle-orm";
 import type { DealerDatabase } from "./organisation-store.js";
-import { batches, masks, periodKeys } from "./schema.js";
+import { batches, masks, organisations, periodKeys } from "./schema.js";
 
 export interface NewBatch {
   readonly id: Buffer;
@@ -27,11 +27,12 @@ export interface GivenPart {
 export class Ledger {
   constructor(private readonly database: DealerDatabase) {}
 
-  /** Stores a batch unless `limit` unspent ones of that mask exist. @returns false where the limit is reached */
-  async create(batch: NewBatch, limit: number): Promise<boolean> {
+  /** Stores a batch unless `limit` unspent ones of that agreement exist. @returns false where the limit is reached */
+  async create(batch: NewBatch, agreementDigest: Buffer, limit: number): Promise<boolean> {
     const { db } = this.database;
+    const ofAgreement = db.select({ id: masks.id }).from(masks).where(eq(masks.agreementDigest, agreementDigest));
     const unspent = and(
-      eq(batches.maskId, batch.maskId),
+      inArray(batches.maskId, ofAgreement),
       isNull(batches.given0),
       isNull(batches.voidedAt),
       gt(batches.expires, sql`now()`),
@@ -51,7 +52,7 @@ export class Ledger {
       isNull(given),
       isNull(batches.voidedAt),
       gt(batches.expires, sql`now()`),
-      this.maskIsActive(),
+      this.maskIsActive(party, org),
       this.periodIsUsable(),
     );
     const set = party === 0 ? { given0: sql`now()` } : { given1: sql`now()` };
@@ -62,8 +63,11 @@ export class Ledger {
     return mask && period ? { batch, mask, period } : undefined;
   }
 
-  private maskIsActive(): SQL {
-    return sql`exists (select 1 from ${masks} m where m.id = ${batches.maskId} and m.ended_at is null and m.sealed is not null and m.expires > now())`;
+  /** Also: the organisation still has the key under which the mask was opened. A name alone gets nothing. */
+  private maskIsActive(party: 0 | 1, org: string): SQL {
+    const key = sql.raw(party === 0 ? "m.key0" : "m.key1");
+    return sql`exists (select 1 from ${masks} m join ${organisations} o on o.id = ${org} and o.signing_key = ${key}
+      where m.id = ${batches.maskId} and m.ended_at is null and m.sealed is not null and m.expires > now())`;
   }
 
   private periodIsUsable(): SQL {

@@ -1,7 +1,7 @@
 import { changedRows } from "@parley/service-kit";
-import { and, eq, gt, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
+import { and, eq, gt, inArray, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
 import type { DealerDatabase } from "./organisation-store.js";
-import { masks } from "./schema.js";
+import { masks, organisations } from "./schema.js";
 
 export type MaskRow = typeof masks.$inferSelect;
 
@@ -13,16 +13,23 @@ export class MaskStore {
     await this.database.db.insert(masks).values(mask);
   }
 
-  /** A mask that batches may be dealt for: its key is there, it has not ended or expired. */
+  /** A mask that batches may be dealt for: its key is there, it has not ended or expired, both parties are who they were. */
   async active(id: Buffer): Promise<MaskRow | undefined> {
-    const usable = and(eq(masks.id, id), isNull(masks.endedAt), isNotNull(masks.sealed), gt(masks.expires, sql`now()`));
+    const usable = and(
+      eq(masks.id, id),
+      isNull(masks.endedAt),
+      isNotNull(masks.sealed),
+      gt(masks.expires, sql`now()`),
+      this.sameKey(0),
+      this.sameKey(1),
+    );
     const [row] = await this.database.db.select().from(masks).where(usable);
     return row;
   }
 
   /** Ends a mask of the model owner and erases its key. @returns false where there is none */
   async end(id: Buffer, org0: string): Promise<boolean> {
-    const own = and(eq(masks.id, id), eq(masks.org0, org0));
+    const own = and(eq(masks.id, id), eq(masks.org0, org0), this.sameKey(0));
     return (
       changedRows(
         await this.database.db
@@ -31,6 +38,32 @@ export class MaskStore {
           .where(own),
       ) === 1
     );
+  }
+
+  /** A name counts only with the key that it had when the mask was opened. */
+  private sameKey(party: 0 | 1) {
+    const [org, key] = party === 0 ? [masks.org0, masks.key0] : [masks.org1, masks.key1];
+    return sql`exists (select 1 from ${organisations} o where o.id = ${org} and o.signing_key = ${key})`;
+  }
+
+  /** Those of the given masks whose key is gone or whose time is over. */
+  async over(ids: readonly Buffer[]): Promise<Buffer[]> {
+    if (!ids.length) return [];
+    const live = and(
+      inArray(masks.id, [...ids]),
+      isNull(masks.endedAt),
+      isNotNull(masks.sealed),
+      gt(masks.expires, sql`now()`),
+    );
+    const rows = await this.database.db.select({ id: masks.id }).from(masks).where(live);
+    return ids.filter((id) => !rows.some((row) => row.id.equals(id)));
+  }
+
+  /** Any sealed mask key, to check that the key-encryption key is the right one. */
+  async anySealed(): Promise<{ id: Buffer; sealed: Buffer } | undefined> {
+    const { id, sealed } = masks;
+    const [row] = await this.database.db.select({ id, sealed }).from(masks).where(isNotNull(sealed)).limit(1);
+    return row?.sealed ? { id: row.id, sealed: row.sealed } : undefined;
   }
 
   /** Erases keys of masks past their end. */
