@@ -380,6 +380,24 @@ describe.skipIf(!redisServer).each(DATABASE_KINDS)("scheduler on %s", (kind) => 
       expect(stream.orders.map(({ jobId }) => jobId).sort()).toEqual([running, waiting, later.jobId].sort());
     });
 
+    it("does not start again what is running when Redis forgets it", async () => {
+      const stream = await attach(b, { concurrency: 3 });
+      const running = [await create(), await create()];
+      for (const jobId of running) await orderOf(stream, jobId);
+      await redis.stop();
+      await redis.start();
+      const later = wish();
+      await until(async () => expect(await refusal(b.createJob(later))).toBe("no error"));
+      stream.report(await orderOf(stream, later.jobId));
+      await inState(later.jobId, JobState.JOB_STATE_SUCCEEDED);
+      await sleep(500);
+      expect(stream.orders.map(({ jobId }) => jobId)).toEqual([...running, later.jobId]);
+      for (const jobId of running) {
+        stream.report(await orderOf(stream, jobId));
+        expect(await inState(jobId, JobState.JOB_STATE_SUCCEEDED)).toMatchObject({ attempts: 1 });
+      }
+    });
+
     it("goes on after a restart, with the same ticket key", async () => {
       const stream = await attach();
       const jobId = await create();
