@@ -42,6 +42,7 @@ export class AccessPoint {
     readonly memberServer: RpcServer,
     private readonly workers: WorkerEnrolment,
     private readonly operations: Operations,
+    private readonly dispatcher: Dispatcher,
   ) {}
 
   /** Opens the vault and puts the parts together; makes the organisation's keys on the first start. */
@@ -68,24 +69,24 @@ export class AccessPoint {
     const enrolment = new Enrolment(own, vault, router, changes, () => fleet.endpoints);
     const tickets = new Tickets(router, own);
     const activation = new Activation(own, vault, router, changes, logger);
-    const desk = new AgreementDesk(own, vault, router, activation, changes);
     const watch = new AgreementWatch(vault, router, activation, changes, logger, own.id);
     const masks = new Masks(own, vault, changes, logger);
     const outbox = new Outbox(own, vault, router, logger);
     const publication = new Publication(own, vault, router, config.PARLEY_MAX_MODEL_BYTES);
 
     const endpoints = new PartnerEndpoints(vault, router, changes);
+    const desk = new AgreementDesk(own, vault, router, activation, endpoints, changes);
     const agreementSet = new AgreementSet(vault, fleet, endpoints, () => changes.emit("agreements"));
     const stock = new Stock(vault, fleet);
     const dispatcher = new Dispatcher(fleet, changes, own.id);
     const runDesk = new RunDesk(own, vault, fleet, tickets, changes, logger);
 
-    const runner = new AttemptRunner(own, vault, tickets, dispatcher, stock, changes, logger);
+    const runner = new AttemptRunner(own, vault, tickets, dispatcher, stock, endpoints, changes, logger);
     const submission = new Submission(own, vault, router, changes, logger, config.PARLEY_MAX_INPUT_BYTES);
     const link = new SchedulerLink(vault, router, runner, submission, changes, logger, config.PARLEY_ATTEMPTS);
     const board = new JobBoard(own, vault, router, runner, changes, logger);
     const running = { own, vault, router, changes, fleet, dispatcher, agreementSet, stock, endpoints };
-    const operations = new Operations({ ...running, watch, masks, outbox, runDesk, link, board, logger });
+    const operations = new Operations({ ...running, watch, masks, outbox, runDesk, runner, link, board, logger });
 
     const workers = new WorkerEnrolment(own, vault);
     const fleetRpc = new FleetRpc(own, vault, fleet, runDesk, dispatcher, runner, agreementSet, stock, logger);
@@ -106,13 +107,18 @@ export class AccessPoint {
       logger,
       bindings: [memberBinding(member), workers.binding()],
     });
-    return new AccessPoint(own, vault, fleetServer, memberServer, workers, operations);
+    return new AccessPoint(own, vault, fleetServer, memberServer, workers, operations, dispatcher);
   }
 
   /** Begins what goes on by itself, once both servers listen. */
   start(addresses: { members: string; fleet: string }) {
     this.workers.addresses = addresses;
     this.operations.start();
+  }
+
+  /** Before the servers close: streams that end now are not lost workers. */
+  drain() {
+    this.dispatcher.close();
   }
 
   async close() {

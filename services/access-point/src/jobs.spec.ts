@@ -59,6 +59,17 @@ describe("jobs at the data owner", () => {
     await system.close();
   });
 
+  it("waits until the partner has a worker, instead of wasting attempts", async () => {
+    const { attempt } = await start(1);
+    const job = async () => (await system.b.member.listJobs({ state: 0, page: undefined })).jobs[0];
+    await until(async () => (await job()).job!.state === JobState.JOB_STATE_RUNNING);
+    expect(worker.orders).toEqual([]);
+    system.router.endpoints.set("clinic-a", ["localhost:7000"]);
+    await worker.ask({ $case: "runResult", value: resultOf(await orderOf(attempt)) });
+    expect(worker.agreements!.agreements[0].peerEndpoints).toEqual(["localhost:7000"]);
+    expect((await job()).job).toMatchObject({ state: JobState.JOB_STATE_SUCCEEDED, attempts: 1 });
+  });
+
   it("runs one: the order holds the encoded input, the result is what the worker revealed", async () => {
     const { id, attempt } = await start(1);
     const order = await orderOf(attempt);

@@ -41,6 +41,7 @@ describe("a router that lies", () => {
   beforeAll(async () => {
     system = await Fixture.start();
     await system.enrolAndTrust();
+    system.router.endpoints.set("clinic-a", ["localhost:7000"]);
     const { asset } = await system.publish();
     agreement = system.router.agreements.get(await system.agree(asset!.id, 100n))!;
     workerA = (await system.a.worker("a1")).attach();

@@ -4,8 +4,8 @@ import { AppModule } from "./app.module.js";
 import type { Config } from "./config.js";
 
 /** Starts an access point; it is ready once both servers listen. */
-export const startAccessPoint = (config: Config, logger: Logger): Promise<RunningService> =>
-  startService({
+export async function startAccessPoint(config: Config, logger: Logger): Promise<RunningService> {
+  const service = await startService({
     name: "access-point",
     module: AppModule.with(config, logger),
     logger,
@@ -20,3 +20,11 @@ export const startAccessPoint = (config: Config, logger: Logger): Promise<Runnin
     },
     onListening: (app, addresses) => app.get(AccessPoint).start({ members: addresses.enrol, fleet: addresses.mtls }),
   });
+  return {
+    ...service,
+    close: async () => {
+      service.app.get(AccessPoint).drain();
+      await service.close();
+    },
+  };
+}

@@ -40,6 +40,7 @@ export class AgreementDesk {
     private readonly vault: Vault,
     private readonly router: Router,
     private readonly activation: Activation,
+    private readonly endpoints: { of(partner: string): readonly string[] },
     private readonly changes: Changes,
   ) {}
 
@@ -161,10 +162,12 @@ export class AgreementDesk {
     }
   }
 
-  /** True where runs may start now: in force here and, at the model owner, masked. */
+  /** True where runs may start now: in force here and, at the model owner, masked; at the data owner, the partner's workers known. */
   isReady(id: string): boolean {
     const held = this.vault.agreements.current().find((candidate) => candidate.id === id);
-    return held !== undefined && (held.party === 1 || held.maskId !== undefined);
+    return (
+      held !== undefined && (held.party === 0 ? held.maskId !== undefined : this.endpoints.of(held.partner).length > 0)
+    );
   }
 }
 

@@ -99,7 +99,12 @@ export class Enrolment {
       return { organisation: describe(held ?? dealer), trusted: held !== undefined };
     }
     const held = this.vault.organisations.trusted(id);
-    const { organisation } = await this.router.identity.getOrganisation({ organisationId: id });
+    const { organisation } = await this.router.identity
+      .getOrganisation({ organisationId: id })
+      .catch((error: unknown) => {
+        if (held) return { organisation: describe(held) }; // a trusted partner is known without the router
+        throw error;
+      });
     if (!organisation || organisation.id !== id)
       throw notFound("ORGANISATION_UNKNOWN", `the router knows no organisation ${id}`, "Check the name.");
     const { workerEndpoints, revoked } = organisation;

@@ -9,6 +9,7 @@ import type { Fleet } from "./fleet/fleet.js";
 import type { PartnerEndpoints } from "./fleet/partner-endpoints.js";
 import type { RunDesk } from "./fleet/run-desk.js";
 import type { Stock } from "./fleet/stock.js";
+import type { AttemptRunner } from "./jobs/attempt-runner.js";
 import type { JobBoard } from "./jobs/job-board.js";
 import type { SchedulerLink } from "./jobs/scheduler-link.js";
 import type { Masks } from "./masks.js";
@@ -31,6 +32,7 @@ interface Parts {
   readonly masks: Masks;
   readonly outbox: Outbox;
   readonly runDesk: RunDesk;
+  readonly runner: AttemptRunner;
   readonly link: SchedulerLink;
   readonly board: JobBoard;
   readonly logger: Logger;
@@ -78,14 +80,12 @@ export class Operations {
     this.whenAsked("outbox", ["run", "revocation", "enrolled"], 30_000, async () => {
       if (router.enrolled) await this.parts.outbox.flush();
     });
+    changes.on("enrolled", () => (this.announced = undefined));
     this.whenAsked("own-endpoints", ["workers", "enrolled"], 60_000, () => this.announce());
-    background.repeat(
-      "partner-endpoints",
-      once(async (signal) => {
-        const all = await this.parts.endpoints.refresh();
-        await pause(all ? 10_000 : 1_000, signal);
-      }),
-    );
+    // Soon again while a partner has none: its workers may be starting.
+    this.whenAsked("partner-endpoints", ["agreements", "enrolled"], 10_000, async (signal) => {
+      while (router.enrolled && !signal.aborted && !(await this.parts.endpoints.refresh())) await pause(1_000, signal);
+    });
     background.repeat(
       "jobs",
       once(async (signal) => {
@@ -103,6 +103,7 @@ export class Operations {
 
   async stop() {
     this.parts.dispatcher.close();
+    this.parts.runner.close();
     this.parts.agreementSet.stop();
     this.parts.router.reset();
     await this.background.stop();
@@ -112,7 +113,7 @@ export class Operations {
   private async announce() {
     const { router, fleet } = this.parts;
     const endpoints = fleet.endpoints;
-    if (!router.enrolled || (endpoints.join() === this.announced && this.announced !== undefined)) return;
+    if (!router.enrolled || endpoints.join() === this.announced) return;
     await router.identity.updateEndpoints({ workerEndpoints: endpoints });
     this.announced = endpoints.join();
   }

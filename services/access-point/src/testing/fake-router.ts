@@ -42,6 +42,8 @@ export class FakeRouter {
   readonly accepted: string[] = [];
   readonly runReports: string[] = [];
   readonly revocations: string[] = [];
+  /** Workers' addresses stated in the place of what an organisation published. */
+  readonly endpoints = new Map<string, string[]>();
   /** What the scheduler refuses new jobs with. */
   refuseJobs: ParleyError | undefined;
   /** State that GetJob states, by job. */
@@ -202,7 +204,8 @@ export class FakeRouter {
       getOrganisation: async ({ organisationId }) => {
         const organisation = this.organisations.get(organisationId);
         if (!organisation) throw new ParleyError(Code.NOT_FOUND, "ORGANISATION_UNKNOWN", `no ${organisationId}`);
-        return { organisation };
+        const workerEndpoints = this.endpoints.get(organisationId) ?? organisation.workerEndpoints;
+        return { organisation: { ...organisation, workerEndpoints } };
       },
       updateEndpoints: async ({ workerEndpoints }, { peer }) => {
         const organisation = { ...this.organisations.get(peer!.org)!, workerEndpoints };

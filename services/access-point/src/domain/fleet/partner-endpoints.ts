@@ -1,5 +1,7 @@
+import { Code, ParleyError } from "@parley/proto";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
+import { pause } from "../pause.js";
 import type { Router } from "../router.js";
 
 /** Where partners' workers are reached, as the router says: an address grants nothing, since workers check the pinned bundle of who answers there. */
@@ -14,6 +16,20 @@ export class PartnerEndpoints {
 
   of(partner: string): string[] {
     return [...(this.known.get(partner) ?? [])];
+  }
+
+  /** Waits until a partner has published a worker. @throws ParleyError UNAVAILABLE after `ms` */
+  async require(partner: string, ms: number): Promise<void> {
+    for (const until = performance.now() + ms; this.of(partner).length === 0; await pause(200)) {
+      if (performance.now() > until)
+        throw new ParleyError(
+          Code.UNAVAILABLE,
+          "PARTNER_UNREACHABLE",
+          `no worker of ${partner} is attached to its access point`,
+          `Ask ${partner} to start one; the job is tried again.`,
+        );
+      await this.refresh();
+    }
   }
 
   /** Asks for every partner whose model is used. True where all are known. */

@@ -6,6 +6,7 @@ import { seconds } from "../../store/database.js";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
 import type { Dispatcher, RunOutcome } from "../fleet/dispatcher.js";
+import type { PartnerEndpoints } from "../fleet/partner-endpoints.js";
 import type { Stock } from "../fleet/stock.js";
 import { isCurrent } from "../../store/agreements.js";
 import { pause } from "../pause.js";
@@ -15,6 +16,9 @@ import type { Tickets } from "../tickets.js";
 
 /** How long after a start an attempt from before may still be finished by a worker that kept its result. */
 const ORPHAN_MS = 15_000;
+
+/** How long an attempt waits for a worker of the partner. */
+const PARTNER_MS = 20_000;
 
 export type AttemptReport = Omit<scheduler.AttemptReport, "onlineMicros"> & { onlineMicros: bigint };
 
@@ -32,6 +36,7 @@ const failureOf = (error: ParleyError): Failure => ({
  */
 export class AttemptRunner {
   private readonly startedAt = performance.now();
+  private closed = false;
   private readonly running = new Map<string, { readonly job: string; readonly done: Promise<void> }>();
 
   constructor(
@@ -40,6 +45,7 @@ export class AttemptRunner {
     private readonly tickets: Tickets,
     private readonly dispatcher: Dispatcher,
     private readonly stock: Stock,
+    private readonly endpoints: PartnerEndpoints,
     private readonly changes: Changes,
     private readonly logger: Logger,
   ) {}
@@ -80,6 +86,11 @@ export class AttemptRunner {
       this.running.set(order.attemptId, { job: job.id, done });
       return undefined;
     });
+  }
+
+  /** The access point stops: what runs stays as it is in the store, for the next start. */
+  close() {
+    this.closed = true;
   }
 
   /** Stops an attempt; it ends as failed when its runs have ended. */
@@ -199,8 +210,10 @@ export class AttemptRunner {
       this.changes.emit("job", jobId);
       for (const records of new Set(runs)) this.stock.noteDemand(job.agreement, records);
       this.changes.emit("demand");
+      await this.endpoints.require(agreement.partner, PARTNER_MS);
       await this.executeRuns(job, order, plan, runs);
     } catch (caught) {
+      if (this.closed) return;
       if (!(caught instanceof ParleyError)) this.logger.error({ job: jobId, attempt, err: caught }, "attempt failed");
       const error = fromServiceError(caught);
       const hidden =
