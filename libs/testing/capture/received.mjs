@@ -7,7 +7,8 @@ import { isMainThread } from "node:worker_threads";
 const folder = process.env.PARLEY_TEST_CAPTURE;
 if (folder && isMainThread) {
   const service = /services\/([a-z-]+)\//.exec(process.argv[1] ?? "")?.[1] ?? "other";
-  const own = join(folder, `${process.env.PARLEY_ORG ?? process.env.PARLEY_TEST_OWNER ?? "operator"}.${service}`);
+  const owner = process.env.PARLEY_ORG ?? process.env.PARLEY_WORKER_NAME?.replace(/-worker.*$/, "") ?? "operator";
+  const own = join(folder, `${owner}.${service}`);
   mkdirSync(own, { recursive: true });
   const names = new WeakMap();
   let count = 0;

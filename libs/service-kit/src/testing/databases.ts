@@ -4,7 +4,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { userInfo } from "node:os";
+import { fileURLToPath } from "node:url";
 import pg from "pg";
+import { copyEmptyDatabase } from "./database-template.js";
+
+const CACHE = fileURLToPath(new URL("../../../../node_modules/.cache/parley", import.meta.url));
 
 /** A database for a test: settings for `openDatabase`, and how to remove it. */
 export interface TestDatabase {
@@ -65,7 +69,10 @@ let counter = 0;
 export async function testDatabase(kind: TestDatabase["kind"]): Promise<TestDatabase | undefined> {
   const dataDir = freshFolder();
   const removeFolder = () => rmSync(dataDir, { recursive: true, force: true });
-  if (kind === "pglite") return { kind, dataDir, remove: async () => removeFolder() };
+  if (kind === "pglite") {
+    await copyEmptyDatabase(dataDir, CACHE);
+    return { kind, dataDir, remove: async () => removeFolder() };
+  }
   const server = await postgres();
   if (!server) return undefined;
   const name = `test_${process.pid}_${counter++}`;

@@ -82,6 +82,7 @@ export async function startOrganisation(
         PARLEY_LISTEN: `${HOST}:${ports[0]}`,
         PARLEY_HEALTH_LISTEN: `${HOST}:${ports[1]}`,
         PARLEY_WORKER_TOKEN_FILE: file,
+        PARLEY_WORKER_NAME: name,
       };
       const worker = await startService({
         service: "worker",

@@ -1,3 +1,4 @@
+import { copyEmptyDatabase } from "@parley/service-kit/testing";
 import { dealer as dealerProto, identity as identityProto, member } from "@parley/proto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +7,7 @@ import { freePorts } from "./free-port.js";
 import { createOperator, type Operator } from "./operator.js";
 import { startOrganisation, type Organisation } from "./organisation.js";
 import { startRedis, type Redis } from "./redis-server.js";
-import { startService, type ServiceName } from "./service-process.js";
+import { repository, startService, type ServiceName } from "./service-process.js";
 
 export interface SystemOptions {
   /** Folder for everything the system stores; must be empty. */
@@ -97,6 +98,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     for (const service of [...ROUTER, "dealer"] as const) {
       environments.set(service, await environment(service));
       mkdirSync(join(folder, service), { recursive: true, mode: 0o700 });
+      if (!options.databaseUrl)
+        await copyEmptyDatabase(join(folder, service), join(repository, "node_modules/.cache/parley"));
     }
     await Promise.all([launch("identity"), launch("dealer")]);
     await Promise.all(["registry", "agreements", "scheduler"].map((service) => launch(service as ServiceName)));
