@@ -5,9 +5,13 @@ import {
   type Logger,
   type RunningService,
 } from "@parley/service-kit";
+import { setTimeout as sleep } from "node:timers/promises";
 import { SchedulerContext, AppModule } from "./app.module.js";
 import type { Config } from "./config.js";
 import { schedulerBinding } from "./rpc/scheduler.rpc.js";
+
+/** How long identity's list of organisations is waited for at the start. */
+const ORGANISATIONS_MS = 10_000;
 
 /** Starts the scheduler. */
 export const startScheduler = (config: Config, logger: Logger): Promise<RunningService> =>
@@ -17,9 +21,11 @@ export const startScheduler = (config: Config, logger: Logger): Promise<RunningS
     logger,
     healthAddress: config.PARLEY_HEALTH_LISTEN,
     advertise: config.PARLEY_ADVERTISE,
-    listeners: (app) => {
+    listeners: async (app) => {
       const { member, dependencies } = app.get(SchedulerContext);
       const { certificate, trust, tokens } = member;
+      // Callers that come before identity has told of them would be refused; but identity may be away for long.
+      await Promise.race([member.directory.ready, sleep(ORGANISATIONS_MS, undefined, { ref: false })]);
       const credentials = mutualServerCredentials(certificate, trust);
       const bindings = [schedulerBinding(dependencies)];
       const server = new RpcServer({ credentials, trust, tokens, logger, bindings });

@@ -36,7 +36,7 @@ export class Attachment {
   /** Why the scheduler ended the stream; absent where the access point did. */
   reason: ParleyError | undefined;
   readonly #runs = new Map<string, Run>();
-  readonly #jobs = new Map<string, Promise<void>>();
+  readonly #jobs = new Set<string>();
   #ended = false;
 
   constructor(
@@ -54,13 +54,11 @@ export class Attachment {
     this.outgoing.push({ body });
   }
 
-  /** Runs a job once: a second call for it, after Redis lost its queue, waits for the first. @throws TryAgain */
-  run(jobId: string): Promise<void> {
-    const known = this.#jobs.get(jobId);
-    if (known) return known;
-    const running = this.runAttempt(jobId).finally(() => this.#jobs.delete(jobId));
-    this.#jobs.set(jobId, running);
-    return running;
+  /** Runs a job; a second call for one that is running, after Redis lost its queue, comes back later. @throws TryAgain */
+  async run(jobId: string): Promise<void> {
+    if (this.#jobs.has(jobId)) throw new TryAgain("the job is running");
+    this.#jobs.add(jobId);
+    await this.runAttempt(jobId).finally(() => this.#jobs.delete(jobId));
   }
 
   private async runAttempt(jobId: string): Promise<void> {

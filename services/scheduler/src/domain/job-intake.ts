@@ -1,4 +1,4 @@
-import { isId, verifyAgreement, type VerifiedAgreement } from "@parley/agreement";
+import { AgreementError, isId, verifyAgreement, type VerifiedAgreement } from "@parley/agreement";
 import { PlanError, cutRuns } from "@parley/plan";
 import { Code, ParleyError, agreements, type ServiceClient, type scheduler } from "@parley/proto";
 import { currentTrace, traceparentOf, type Logger } from "@parley/service-kit";
@@ -8,6 +8,15 @@ import type { JobQueue } from "./job-queue.js";
 export type AgreementsClient = ServiceClient<typeof agreements.AgreementsServiceService>;
 
 const MAX_RUNS = 1024;
+/** Answers of agreements after which nothing is reserved; after any other one, something may be. */
+const REFUSALS: readonly Code[] = [
+  Code.INVALID_ARGUMENT,
+  Code.NOT_FOUND,
+  Code.ALREADY_EXISTS,
+  Code.PERMISSION_DENIED,
+  Code.RESOURCE_EXHAUSTED,
+  Code.FAILED_PRECONDITION,
+];
 
 const invalid = (reason: string, message: string, hint = "") =>
   new ParleyError(Code.INVALID_ARGUMENT, reason, message, hint);
@@ -64,11 +73,10 @@ export class JobIntake {
       const { agreement } = await this.agreements.reserve(wish);
       return verifyAgreement(agreement?.jws ?? "");
     } catch (error) {
-      // Where agreements did not answer, the reservation may exist: the sweeper takes it back with the job.
-      const settled =
-        error instanceof ParleyError && error.code !== Code.UNAVAILABLE && error.code !== Code.DEADLINE_EXCEEDED;
-      if (settled && isOurs) await this.jobs.discard(jobId);
-      throw error;
+      // Where something may be reserved, the sweeper takes it back with the job.
+      if (isOurs && error instanceof ParleyError && REFUSALS.includes(error.code)) await this.jobs.discard(jobId);
+      if (!(error instanceof AgreementError)) throw error;
+      throw new ParleyError(Code.FAILED_PRECONDITION, error.reason, error.message, error.hint, {}, { cause: error });
     }
   }
 
