@@ -19,8 +19,8 @@ Examples:
 
 Profiles are looked for in $PARLEY_HOME, else in the nearest .parley folder upwards, else in the user's config folder.`;
 
-/** The command line, as a tree. Parsing throws instead of ending the process. */
-export function createProgram(): Command {
+/** The command line, as a tree. Parsing throws instead of ending the process. Under `json` no help is written to standard error. */
+export function createProgram({ json = false } = {}): Command {
   const program = new Command("parley")
     .description(
       "Run another organisation's neural network on your own private data, so that neither sees the other's secret.",
@@ -39,15 +39,15 @@ export function createProgram(): Command {
     jobCommands(),
   ])
     program.addCommand(command);
-  prepare(program);
+  prepare(program, json);
   return program;
 }
 
 /** Errors are thrown, and the global options may stand anywhere on the line. */
-function prepare(command: Command) {
-  command.exitOverride().configureOutput({ outputError: () => {} });
+function prepare(command: Command, json: boolean) {
+  command.exitOverride().configureOutput({ outputError: () => {}, ...(json && { writeErr: () => {} }) });
   for (const child of command.commands) {
     child.option("--profile <name>", "profile to use").option("--json", "print one JSON object");
-    prepare(child);
+    prepare(child, json);
   }
 }

@@ -1,4 +1,5 @@
 import { Code, ParleyError, type agreements } from "@parley/proto";
+import { allPages } from "./pages.js";
 import type { MemberClient } from "./parley.js";
 
 export interface OfferOptions {
@@ -41,8 +42,11 @@ export class Agreements {
     return { agreement: present(answer.agreement), terms: answer.terms, ready: answer.ready };
   }
 
-  async list(): Promise<agreements.Agreement[]> {
-    return (await this.client.listAgreements({ state: 0, page: undefined })).agreements;
+  list(): Promise<agreements.Agreement[]> {
+    return allPages(async (page) => {
+      const { agreements, nextToken } = await this.client.listAgreements({ state: 0, page });
+      return { items: agreements, nextToken };
+    });
   }
 
   async revoke(id: string, reason: string): Promise<agreements.Agreement> {

@@ -1,10 +1,13 @@
+import { newId } from "@parley/agreement";
 import { encodeInput, type Plan } from "@parley/plan";
-import { Code, ParleyError, fromServiceError, scheduler, type member } from "@parley/proto";
+import { Code, ParleyError, scheduler, type member } from "@parley/proto";
 import { Asset } from "./asset.js";
 import { fitToPlan, fromArrays, fromPlanError, type Dataset } from "./dataset/dataset.js";
 import { readDataset } from "./dataset/file.js";
 import type { MemberClient } from "./parley.js";
+import { isAway, retrying } from "./retry.js";
 import { JobResult } from "./result/result.js";
+import { setTimeout } from "node:timers/promises";
 
 type Nested = readonly number[] | readonly Nested[];
 
@@ -31,6 +34,8 @@ const STATES: Record<number, JobState> = {
 };
 const ENDED: readonly JobState[] = ["succeeded", "failed", "cancelled"];
 const PIECE = 1 << 20;
+const SUBMIT_PATIENCE_MS = 3_000;
+const WATCH_PATIENCE_MS = 60_000;
 
 /** One private prediction over some records. */
 export class Job {
@@ -137,7 +142,7 @@ export class Job {
       agreementId: options.agreement ?? "",
       security: options.params?.security ?? "smpc",
       shape: [records, ...plan.tensors[0].shape],
-      jobId: "",
+      jobId: newId("job"), // drawn here, so that a repeated submission is the same job
     };
     const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
     function* messages() {
@@ -145,7 +150,7 @@ export class Job {
       for (let at = 0; at < bytes.length; at += PIECE)
         yield { body: { $case: "chunk" as const, value: bytes.subarray(at, at + PIECE) } };
     }
-    this.#answer = (await this.client.submitJob(messages())).job;
+    this.#answer = (await retrying(() => this.client.submitJob(messages()), SUBMIT_PATIENCE_MS)).job;
     return this;
   }
 
@@ -170,11 +175,10 @@ export class Job {
           lastAnswer = Date.now();
           settings.onProgress?.(this);
         }
-      } catch (caught) {
-        const error = fromServiceError(caught);
-        if (error.code !== Code.UNAVAILABLE || Date.now() - lastAnswer > 60_000) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 500));
+      } catch (error) {
+        if (!isAway(error) || Date.now() - lastAnswer > WATCH_PATIENCE_MS) throw error;
       }
+      if (!this.ended) await setTimeout(500, undefined, { signal: settings.signal }).catch(() => undefined);
     }
   }
 
@@ -182,8 +186,11 @@ export class Job {
     const asset =
       this.options?.asset ??
       Asset.from((await this.client.getAsset({ assetId: this.#answer?.job?.assetId ?? "" })).asset);
-    const pieces: Buffer[] = [];
-    for await (const { chunk } of this.client.getResult({ jobId: this.id })) pieces.push(chunk);
+    const pieces = await retrying(async () => {
+      const received: Buffer[] = [];
+      for await (const { chunk } of this.client.getResult({ jobId: this.id })) received.push(chunk);
+      return received;
+    }, WATCH_PATIENCE_MS);
     return JobResult.decode(asset.requirePlan(), Buffer.concat(pieces), this.records);
   }
 }

@@ -4,6 +4,7 @@ import { Agreements } from "./agreements.js";
 import { Asset, publish, type PublishOptions } from "./asset.js";
 import { Job, type JobOptions } from "./job.js";
 import { Organisations } from "./organisations.js";
+import { allPages } from "./pages.js";
 import { loadProfile, type Profile } from "./profile.js";
 import { newTraceparent } from "./trace.js";
 
@@ -61,8 +62,12 @@ export class Parley {
 
   /** Models that this organisation may see, newest first, without their plans. */
   async assets(query: { organisation?: string; text?: string } = {}): Promise<Asset[]> {
-    const request = { organisationId: query.organisation ?? "", query: query.text ?? "", page: undefined };
-    return (await this.client.listAssets(request)).assets.map((asset) => Asset.from(asset));
+    const { organisation: organisationId = "", text = "" } = query;
+    const found = await allPages(async (page) => {
+      const { assets, nextToken } = await this.client.listAssets({ organisationId, query: text, page });
+      return { items: assets, nextToken };
+    });
+    return found.map((asset) => Asset.from(asset));
   }
 
   /** Publishes an ONNX model; the weights stay in your own access point. */
@@ -82,8 +87,11 @@ export class Parley {
 
   /** Jobs of this organisation, newest first. */
   async jobs(): Promise<Job[]> {
-    const { jobs } = await this.client.listJobs({ state: 0, page: undefined });
-    return jobs.map((job) => Job.known(this.client, job));
+    const found = await allPages(async (page) => {
+      const { jobs, nextToken } = await this.client.listJobs({ state: 0, page });
+      return { items: jobs, nextToken };
+    });
+    return found.map((job) => Job.known(this.client, job));
   }
 
   close() {

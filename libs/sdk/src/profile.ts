@@ -1,5 +1,5 @@
 import { Code, ParleyError } from "@parley/proto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
@@ -14,7 +14,7 @@ export interface Profile {
 }
 
 const schema = z.object({
-  address: z.string().regex(/^[^\s:]+:\d+$/),
+  address: z.string().regex(/^([^\s:/]+|\[[0-9a-f:]+\]):\d+$/i, "give it as host:port"),
   ca: z.string().includes("BEGIN CERTIFICATE"),
   apiKey: z.string().min(16),
 });
@@ -79,9 +79,21 @@ export function loadProfile(name = process.env.PARLEY_PROFILE): Profile {
 /** Writes a profile and returns its file. `folder`: by default the nearest profile folder, else the user's config folder. */
 export function saveProfile(name: string, profile: Profile, folder = profileFolders()[0]): string {
   if (!NAME.test(name)) throw invalidName(name);
+  const checked = schema.safeParse(profile);
+  if (!checked.success) {
+    const { path, message } = checked.error.issues[0];
+    throw new ParleyError(
+      Code.INVALID_ARGUMENT,
+      "PROFILE_INVALID",
+      `this is no profile: ${path.join(".")}: ${message}`,
+      "Give the address as host:port, the access point's ca.pem and an API key.",
+    );
+  }
   mkdirSync(join(folder, "profiles"), { recursive: true, mode: 0o700 });
   const file = fileOf(folder, name);
-  writeFileSync(file, `${JSON.stringify(profile, null, 2)}\n`, { mode: 0o600 });
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, `${JSON.stringify(checked.data, null, 2)}\n`, { mode: 0o600 });
+  renameSync(draft, file); // whole or not at all, and never with the mode of an older file
   return file;
 }
 

@@ -27,8 +27,8 @@ const schemaFile = z.strictObject({
 function inputOptions({ inputRange, schema }: PublishFlags): Pick<PublishOptions, "inputSchema" | "labels"> {
   if (inputRange && schema) throw new UsageError("give --input-range or --schema, not both");
   if (inputRange) {
-    const [lo, hi, ...rest] = inputRange.split(",").map(Number);
-    if (!(lo < hi) || rest.length)
+    const [lo, hi, ...rest] = inputRange.split(",").map((text) => (text.trim() ? Number(text) : Number.NaN));
+    if (!Number.isFinite(hi - lo) || !(lo < hi) || rest.length)
       throw new UsageError(
         `--input-range ${inputRange} is not a range`,
         "Give it as LO,HI with LO below HI, e.g. 0,1.",

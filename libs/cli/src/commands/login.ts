@@ -1,4 +1,4 @@
-import { Parley, saveProfile } from "@parley/sdk";
+import { Code, Parley, ParleyError, saveProfile } from "@parley/sdk";
 import { Command } from "commander";
 import { readFileSync } from "node:fs";
 import { optionsOf, print } from "../context.js";
@@ -14,7 +14,12 @@ const read = (file: string, what: string) => {
   try {
     return readFileSync(file, "utf8");
   } catch {
-    throw new UsageError(`${what} ${file} cannot be read`, "Check the path and its permissions.");
+    throw new ParleyError(
+      Code.INVALID_ARGUMENT,
+      "FILE_UNREADABLE",
+      `the ${what} ${file} cannot be read`,
+      "Check the path and its permissions.",
+    );
   }
 };
 

@@ -40,7 +40,7 @@ export function orgCommands(): Command {
       withParley(command, async (parley) => {
         const { organisation, trusted } = await parley.organisations.get(id);
         const { id: orgId = "", fingerprint = "", workerEndpoints = [] } = organisation ?? {};
-        const json = { orgId, fingerprint, trusted: id ? trusted : true, endpoints: workerEndpoints };
+        const json = id ? { orgId, fingerprint, trusted, endpoints: workerEndpoints } : { orgId, fingerprint };
         print(
           command,
           json,

@@ -1,4 +1,4 @@
-import type { Job } from "@parley/sdk";
+import { Code, ParleyError, type Job } from "@parley/sdk";
 import { Command } from "commander";
 import { writeFileSync } from "node:fs";
 import { extname } from "node:path";
@@ -50,12 +50,21 @@ export function predictCommand(): Command {
         });
         const bar = progress("Predicting", options.json);
         await job.submit({ onProgress: (now) => bar.update(now.recordsDone, now.records) }).finally(bar.stop);
-        if (!job.success) throw job.error ?? new Error(`job ${job.id} was ${job.state}`);
+        if (!job.success) throw failure(job);
         if (options.out && write) writeFileSync(options.out, write(job), { mode: 0o600 });
         print(command, jobJson(job), describe(job, options.out));
       });
     });
 }
+
+const failure = (job: Job) =>
+  job.error ??
+  new ParleyError(
+    Code.CANCELLED,
+    "JOB_CANCELLED",
+    `job ${job.id} was cancelled`,
+    `Nothing more of it is revealed; see: parley job show ${job.id}`,
+  );
 
 function describe(job: Job, out: string | undefined): string {
   const t = timingsOf(job);

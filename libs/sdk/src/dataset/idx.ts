@@ -1,4 +1,3 @@
-import { gunzipSync } from "node:zlib";
 import { datasetError, type Dataset } from "./dataset.js";
 
 const READERS: Record<number, { bytes: number; read: (view: DataView, at: number) => number }> = {
@@ -10,21 +9,20 @@ const READERS: Record<number, { bytes: number; read: (view: DataView, at: number
   0x0e: { bytes: 8, read: (view, at) => view.getFloat64(at) },
 };
 
-/** IDX (the format of MNIST), also gzipped. Unsigned bytes are pixels; other types are taken as they are. */
+/** IDX (the format of MNIST). Unsigned bytes are pixels; other types are taken as they are. */
 export function parseIdx(file: Uint8Array, source: string): Dataset {
-  const raw = file[0] === 0x1f && file[1] === 0x8b ? gunzipSync(file) : file;
-  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const damaged = (why: string) =>
     datasetError(source, `is not a whole IDX file: ${why}`, "Check that the download is complete.");
-  if (raw.byteLength < 4 || view.getUint16(0) !== 0) throw damaged("the magic number is wrong");
+  if (file.byteLength < 4 || view.getUint16(0) !== 0) throw damaged("the magic number is wrong");
   const type = READERS[view.getUint8(2)];
   const dimensions = view.getUint8(3);
-  if (!type || !dimensions || raw.byteLength < 4 + 4 * dimensions) throw damaged("the header is wrong");
+  if (!type || !dimensions || file.byteLength < 4 + 4 * dimensions) throw damaged("the header is wrong");
   const shape = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));
   const count = shape.reduce((a, b) => a * b, 1);
   const start = 4 + 4 * dimensions;
-  if (!count || raw.byteLength - start !== count * type.bytes)
-    throw damaged(`${count * type.bytes} bytes announced, ${raw.byteLength - start} found`);
+  if (!count || file.byteLength - start !== count * type.bytes)
+    throw damaged(`${count * type.bytes} bytes announced, ${file.byteLength - start} found`);
   const values = new Float64Array(count);
   for (let i = 0; i < count; i++) values[i] = type.read(view, start + i * type.bytes);
   return { shape, values, kind: type === READERS[8] ? "bytes" : "real", source };
