@@ -78,7 +78,7 @@ export class AccessPoint {
     const desk = new AgreementDesk(own, vault, router, activation, endpoints, changes);
     const agreementSet = new AgreementSet(vault, fleet, endpoints, () => changes.emit("agreements"));
     const stock = new Stock(vault, fleet);
-    const dispatcher = new Dispatcher(fleet, changes, own.id);
+    const dispatcher = new Dispatcher(fleet, changes, own.id, (agreement) => stock.squeeze(agreement));
     const runDesk = new RunDesk(own, vault, fleet, tickets, changes, logger);
 
     const runner = new AttemptRunner(own, vault, tickets, dispatcher, stock, endpoints, changes, logger);

@@ -171,6 +171,26 @@ describe("jobs at the data owner", () => {
     expect((await stateOf(id)).job).toMatchObject({ attempts: 2, recordsRevealed: 136 });
   });
 
+  it("gives a run out again that found no place among the prepared sessions, and keeps fewer of them meanwhile", async () => {
+    const { id, attempt } = await start(72);
+    const [first, second] = await Promise.all([orderOf(attempt, 0), orderOf(attempt, 1)]);
+    const refusal = {
+      attemptId: attempt,
+      run: 1,
+      code: Code.RESOURCE_EXHAUSTED,
+      reason: "MAX_PREPARED",
+      message: "full",
+    };
+    worker.orders.splice(worker.orders.indexOf(second), 1);
+    await worker.ask({ $case: "runResult", value: fleet.RunResult.fromPartial(refusal) });
+    await until(() => worker.target?.entries.length === 0);
+    await worker.ask({ $case: "runResult", value: resultOf(await orderOf(attempt, 1), 64) });
+    await worker.ask({ $case: "runResult", value: resultOf(first) });
+    await until(async () => (await stateOf(id)).job!.state === JobState.JOB_STATE_SUCCEEDED);
+    expect((await stateOf(id)).job).toMatchObject({ attempts: 1, recordsRevealed: 72 });
+    await until(() => worker.target!.entries.length > 0);
+  });
+
   it("retries after a worker is lost", async () => {
     const { attempt } = await start(1);
     await orderOf(attempt);

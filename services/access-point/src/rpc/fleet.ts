@@ -137,8 +137,9 @@ export class FleetRpc {
     const outcome = outcomeOf(result);
     const run = { attempt: result.attemptId, run: result.run };
     // Answered once it is on disk: until then the worker keeps it.
-    if (this.dispatcher.finish(run, outcome)) await this.runner.stored(run.attempt, run.run);
-    else await this.runner.late(run.attempt, run.run, outcome);
+    const said = this.dispatcher.finish(run, outcome);
+    if (said === "ended") await this.runner.stored(run.attempt, run.run);
+    else if (said === "unknown") await this.runner.late(run.attempt, run.run, outcome);
   }
 
   private async *weights(digest: string): AsyncIterable<fleet.GetWeightsResponse> {

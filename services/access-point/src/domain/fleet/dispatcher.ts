@@ -24,9 +24,16 @@ interface Waiting {
   readonly settle: (outcome: RunOutcome) => void;
   readonly since: number;
   worker?: AttachedWorker;
+  /** Not given out before this moment. */
+  notBefore: number;
 }
 
 export const keyOf = (attempt: string, run: number) => `${attempt}/${run}`;
+
+/** The model owner had no place for one more prepared session; nothing was bound, so the run may simply be given out again. */
+const hadNoPlace = (outcome: RunOutcome): boolean =>
+  !outcome.ok && !outcome.revealed && outcome.failure.reason === "MAX_PREPARED";
+const AGAIN_MS = 250;
 
 const failed = (code: Code, reason: string, message: string, hint: string, retryable: boolean): RunOutcome => ({
   ok: false,
@@ -52,6 +59,8 @@ export class Dispatcher {
     private readonly fleet: Fleet,
     changes: Changes,
     private readonly org: string,
+    /** Told of an agreement whose prepared sessions leave a run no place. */
+    private readonly onNoPlace: (agreement: string) => void = () => {},
     private readonly times: DispatcherTimes = { waitMs: 60_000, graceMs: 1_000 },
   ) {
     changes.on("workers", () => this.assign());
@@ -60,19 +69,27 @@ export class Dispatcher {
 
   run(task: RunTask): Promise<RunOutcome> {
     return new Promise((settle) => {
-      const entry: Waiting = { task, settle, since: performance.now() };
+      const entry: Waiting = { task, settle, since: performance.now(), notBefore: 0 };
       this.waiting.push(entry);
       setTimeout(() => this.giveUp(entry), this.times.waitMs).unref();
       this.assign();
     });
   }
 
-  /** A worker's word on a run. False where no such run is under way. */
-  finish({ attempt, run }: { attempt: string; run: number }, outcome: RunOutcome): boolean {
+  /** A worker's word on a run: it has ended, it is given out again, or no such run is under way. */
+  finish({ attempt, run }: { attempt: string; run: number }, outcome: RunOutcome): "ended" | "again" | "unknown" {
     const entry = this.running.get(keyOf(attempt, run));
-    if (!entry) return false;
-    this.end(entry, outcome);
-    return true;
+    if (!entry) return "unknown";
+    if (!hadNoPlace(outcome) || performance.now() - entry.since > this.times.waitMs) {
+      this.end(entry, outcome);
+      return "ended";
+    }
+    this.onNoPlace(entry.task.agreement);
+    this.takeBack(entry);
+    entry.notBefore = performance.now() + AGAIN_MS;
+    this.waiting.push(entry);
+    setTimeout(() => this.assign(), AGAIN_MS + 1).unref();
+    return "again";
   }
 
   /** Stops the runs of an attempt: those that wait at once, the others when their worker says how they ended. */
@@ -114,6 +131,7 @@ export class Dispatcher {
   private assign() {
     if (this.closed) return;
     for (const entry of [...this.waiting]) {
+      if (entry.notBefore > performance.now()) continue;
       const worker = this.choose(entry.task);
       if (!worker) continue;
       this.waiting.splice(this.waiting.indexOf(entry), 1);
@@ -160,12 +178,17 @@ export class Dispatcher {
   }
 
   private end(entry: Waiting, outcome: RunOutcome) {
-    const key = keyOf(entry.task.attempt, entry.task.run);
     const at = this.waiting.indexOf(entry);
     if (at >= 0) this.waiting.splice(at, 1);
-    if (this.running.get(key) === entry) this.running.delete(key);
-    entry.worker?.runs.delete(key);
+    this.takeBack(entry);
     entry.settle(outcome);
     this.assign();
+  }
+
+  private takeBack(entry: Waiting) {
+    const key = keyOf(entry.task.attempt, entry.task.run);
+    if (this.running.get(key) === entry) this.running.delete(key);
+    entry.worker?.runs.delete(key);
+    entry.worker = undefined;
   }
 }

@@ -7,11 +7,14 @@ import type { Fleet } from "./fleet.js";
 const WARM_RECORDS = 16;
 /** How long a demand counts. */
 const WARM_MS = 10 * 60_000;
+const SQUEEZE_MS = 2_000;
 
 /** Which prepared sessions the data owner's workers keep: one of size 1 under every agreement, and what was lately asked for. */
 export class Stock {
   /** Last demand, by agreement and size. */
   private readonly demand = new Map<string, Map<number, number>>();
+  /** Agreements of which nothing is kept for a moment, and until when. */
+  private readonly squeezed = new Map<string, number>();
   private last = "";
 
   constructor(
@@ -25,8 +28,16 @@ export class Stock {
     this.demand.set(agreement, sizes.set(records, performance.now()));
   }
 
+  /** Runs find no place beside the sessions that are kept: they are given up until the runs have passed. */
+  squeeze(agreement: string) {
+    this.squeezed.set(agreement, performance.now() + SQUEEZE_MS);
+    this.push();
+    setTimeout(() => this.push(), SQUEEZE_MS + 1).unref();
+  }
+
   /** Sizes to keep of an agreement, and how many sessions of each; one place is left free for a size that is not kept. */
   wanted(agreement: HeldAgreement, now = performance.now()): Map<number, number> {
+    if (now < (this.squeezed.get(agreement.digest) ?? 0)) return new Map();
     const places = Math.max(1, agreement.maxPrepared - 1);
     const seen = this.demand.get(agreement.digest) ?? new Map<number, number>();
     const warm = [...seen]
