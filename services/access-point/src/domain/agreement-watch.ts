@@ -5,8 +5,13 @@ import type { Activation } from "./activation.js";
 import type { Changes } from "./changes.js";
 import type { Router } from "./router.js";
 
+/** Refused agreements that are remembered, each with the last text that was refused. */
+const MOST_REFUSED = 1000;
+
 /** Follows the router's word on agreements. It may end or suspend one, and point to one that both signed; it cannot make one. */
 export class AgreementWatch {
+  private readonly refused = new Map<string, agreements.Agreement>();
+
   constructor(
     private readonly vault: Vault,
     private readonly router: Router,
@@ -23,6 +28,13 @@ export class AgreementWatch {
       if (event.synchronised) this.changes.emit("revocation");
       if (event.agreement) await this.apply(event.agreement);
     }
+  }
+
+  /** After people trusted somebody: what was refused may hold now. */
+  async retryRefused(): Promise<void> {
+    const again = [...this.refused.values()];
+    this.refused.clear();
+    for (const agreement of again) await this.tryActivate(agreement);
   }
 
   private async apply(agreement: agreements.Agreement) {
@@ -42,12 +54,15 @@ export class AgreementWatch {
     }
   }
 
-  private async tryActivate({ id, jws }: agreements.Agreement) {
+  private async tryActivate(agreement: agreements.Agreement) {
+    const { id, jws } = agreement;
+    if (this.refused.get(id)?.jws === jws) return; // said once
     try {
       await this.activation.activate(jws);
     } catch (caught) {
       const { code, reason, message } = fromServiceError(caught);
       if (code === Code.UNAVAILABLE || code === Code.DEADLINE_EXCEEDED) throw caught;
+      if (this.refused.size < MOST_REFUSED || this.refused.has(id)) this.refused.set(id, agreement);
       this.logger.warn({ agreement: id, reason, why: message }, "agreement refused");
       this.vault.audit.append({
         action: "agreement.refused",

@@ -3,6 +3,8 @@ import { EventEmitter } from "node:events";
 interface Events {
   /** This organisation enrolled at an operator. */
   enrolled: [operator: "router" | "dealer"];
+  /** People compared a fingerprint. */
+  trusted: [];
   /** The agreements in force, or their masks, are others than before. */
   agreements: [];
   /** A job changed. */

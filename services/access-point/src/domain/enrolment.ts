@@ -148,7 +148,7 @@ export class Enrolment {
         details: { fingerprint: compared },
       });
     });
-    this.changes.emit("agreements");
+    this.changes.emit("trusted");
     return describe(keys);
   }
 }

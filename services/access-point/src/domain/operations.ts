@@ -1,3 +1,4 @@
+import { Code, fromServiceError } from "@parley/proto";
 import type { Logger } from "@parley/service-kit";
 import type { Vault } from "../store/vault.js";
 import type { AgreementWatch } from "./agreement-watch.js";
@@ -60,7 +61,12 @@ export class Operations {
       (work: (signal: AbortSignal, alive: () => void) => Promise<void>) =>
       async (signal: AbortSignal, alive: () => void) => {
         if (!router.enrolled) return this.untilEnrolled(signal);
-        await work(signal, alive);
+        try {
+          await work(signal, alive);
+        } catch (caught) {
+          if (fromServiceError(caught).code === Code.UNAUTHENTICATED) router.forgetToken();
+          throw caught;
+        }
       };
     const { background } = this;
     background.repeat(
@@ -82,6 +88,7 @@ export class Operations {
     });
     changes.on("enrolled", () => (this.announced = undefined));
     this.whenAsked("own-endpoints", ["workers", "enrolled"], 60_000, () => this.announce());
+    this.whenAsked("refused-agreements", ["trusted"], 3_600_000, () => watch.retryRefused());
     // Soon again while a partner has none: its workers may be starting.
     this.whenAsked("partner-endpoints", ["agreements", "enrolled"], 10_000, async (signal) => {
       while (router.enrolled && !signal.aborted && !(await this.parts.endpoints.refresh())) await pause(1_000, signal);
@@ -120,7 +127,7 @@ export class Operations {
 
   private whenAsked(
     name: string,
-    events: readonly ("agreements" | "enrolled" | "run" | "revocation" | "workers")[],
+    events: readonly ("agreements" | "trusted" | "enrolled" | "run" | "revocation" | "workers")[],
     everyMs: number,
     work: (signal: AbortSignal) => Promise<void>,
   ) {

@@ -51,6 +51,11 @@ export class Router {
     if (old) for (const client of [old.identity, old.registry, old.agreements, old.scheduler]) client.close();
   }
 
+  /** The router refused the token: the next call asks for another one. */
+  forgetToken() {
+    if (this.connections) this.connections.token = undefined;
+  }
+
   private current(): Connections {
     if (this.connections) return this.connections;
     const issuer = this.vault.organisations.issuer("router");

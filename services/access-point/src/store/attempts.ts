@@ -101,6 +101,14 @@ export class Attempts {
     );
   }
 
+  /** Records of the runs that ended with a result. */
+  recordsDone(attempt: string): number {
+    return this.database.get<{ records: number }>(
+      `SELECT coalesce(sum(records), 0) AS records FROM attempt_runs WHERE attempt = :attempt AND output IS NOT NULL`,
+      { attempt },
+    )!.records;
+  }
+
   /** Runs that ended, in order. */
   runs(attempt: string): StoredRun[] {
     return this.database

@@ -21,6 +21,9 @@ const STATES: Record<JobStatus, scheduler.JobState> = {
 export const statusOf = (state: scheduler.JobState): JobStatus | undefined =>
   (Object.keys(STATES) as JobStatus[]).find((key) => key !== "submitting" && STATES[key] === state);
 
+/** Jobs asked for in one round, the oldest first. */
+const MOST_ASKED = 200;
+
 /** Whose jobs a caller sees: all, or one user's. */
 export type Scope = string | undefined;
 
@@ -45,7 +48,7 @@ export class JobBoard {
   view(job: StoredJob): member.MemberJob {
     const attempts = this.vault.attempts.ofJob(job.id);
     const last = attempts.at(-1);
-    const done = last?.state === "running" ? this.vault.attempts.runs(last.id).filter(({ output }) => output) : [];
+    const done = last?.state === "running" ? this.vault.attempts.recordsDone(last.id) : 0;
     const { timings } = job;
     return {
       job: {
@@ -73,7 +76,7 @@ export class JobBoard {
         bytesP0ToP1: BigInt(timings.bytesP0ToP1),
         runs: timings.runs,
       },
-      recordsDone: job.state === "succeeded" ? job.records : done.reduce((total, { records }) => total + records, 0),
+      recordsDone: job.state === "succeeded" ? job.records : done,
       traceId: continueTrace(job.traceparent).traceId,
     };
   }
@@ -136,7 +139,7 @@ export class JobBoard {
 
   /** Asks the scheduler about jobs that have not ended: it may have given one up, or an operator may have cancelled it. */
   async follow(): Promise<void> {
-    for (const job of this.vault.jobs.unended()) {
+    for (const job of this.vault.jobs.unended().slice(0, MOST_ASKED)) {
       if (job.state === "submitting") continue;
       const answer = await this.router.scheduler.getJob({ jobId: job.id }).catch((caught: unknown) => {
         const error = fromServiceError(caught);
