@@ -65,17 +65,21 @@ export async function startService(settings: ServiceSettings): Promise<RunningSe
 
 /** For `main.ts`: runs a service until SIGTERM or SIGINT, then drains and exits with 0; a failed start exits with 1 and one clear line. */
 export async function runService(start: () => Promise<RunningService>, logger: Logger): Promise<void> {
-  try {
-    const service = await start();
-    for (const signal of ["SIGTERM", "SIGINT"] as const)
-      process.once(signal, () => {
-        logger.info({ signal }, "draining");
-        const timer = setTimeout(() => process.exit(1), 30_000);
-        service.close().then(
+  const starting = start();
+  // Before it has started: a signal in that moment must drain as well.
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    process.once(signal, () => {
+      logger.info({ signal }, "draining");
+      const timer = setTimeout(() => process.exit(1), 30_000);
+      starting
+        .then((service) => service.close())
+        .then(
           () => (clearTimeout(timer), logger.info("stopped"), process.exit(0)),
           (error: unknown) => (logger.error({ err: error }, "shutdown failed"), process.exit(1)),
         );
-      });
+    });
+  try {
+    await starting;
   } catch (error) {
     logger.fatal({ err: error }, "start failed");
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
