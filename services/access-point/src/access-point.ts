@@ -14,6 +14,7 @@ import { RunDesk } from "./domain/fleet/run-desk.js";
 import { Stock } from "./domain/fleet/stock.js";
 import { AttemptRunner } from "./domain/jobs/attempt-runner.js";
 import { JobBoard } from "./domain/jobs/job-board.js";
+import { Outcomes } from "./domain/jobs/outcomes.js";
 import { SchedulerLink } from "./domain/jobs/scheduler-link.js";
 import { Submission } from "./domain/jobs/submission.js";
 import { Masks } from "./domain/masks.js";
@@ -81,7 +82,8 @@ export class AccessPoint {
     const dispatcher = new Dispatcher(fleet, changes, own.id, (agreement) => stock.squeeze(agreement));
     const runDesk = new RunDesk(own, vault, fleet, tickets, changes, logger);
 
-    const runner = new AttemptRunner(own, vault, tickets, dispatcher, stock, endpoints, changes, logger);
+    const outcomes = new Outcomes(own, vault, changes, logger);
+    const runner = new AttemptRunner(vault, tickets, dispatcher, stock, endpoints, outcomes, changes, logger);
     const submission = new Submission(own, vault, router, changes, logger, config.PARLEY_MAX_INPUT_BYTES);
     const link = new SchedulerLink(vault, router, runner, submission, changes, logger, config.PARLEY_ATTEMPTS);
     const board = new JobBoard(own, vault, router, runner, changes, logger);

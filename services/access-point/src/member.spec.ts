@@ -197,7 +197,7 @@ describe("an access point", () => {
     await until(() => system.router.organisations.get("clinic-a")!.workerEndpoints.length === 0);
     await a.member.revokeAgreement({ agreementId: id, reason: "" });
     await until(() => dealer.ended.includes(active.maskId.toString("hex")));
-    expect(existsSync(join(a.folder, "masked", active.digest.toString("hex")))).toBe(false);
+    await until(() => !existsSync(join(a.folder, "masked", active.digest.toString("hex"))));
   });
 
   it("checks a job before anything is spent, naming row and column", async () => {

@@ -1,8 +1,7 @@
 import { cutRuns, sizeOf, type Plan } from "@parley/plan";
 import { Code, ParleyError, fromServiceError, type scheduler } from "@parley/proto";
 import { continueTrace, withTrace, type Logger } from "@parley/service-kit";
-import { hasEnded, type Failure, type JobTimes, type StoredJob, type Timings } from "../../store/jobs.js";
-import { seconds } from "../../store/database.js";
+import { hasEnded, type Failure, type StoredJob } from "../../store/jobs.js";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
 import type { Dispatcher, RunOutcome } from "../fleet/dispatcher.js";
@@ -13,6 +12,7 @@ import { pause } from "../pause.js";
 import { planOf } from "../plans.js";
 import { precondition } from "../refusal.js";
 import type { Tickets } from "../tickets.js";
+import { LOST, requireLength, type Outcomes } from "./outcomes.js";
 
 /** How long after a start an attempt from before may still be finished by a worker that kept its result. */
 const ORPHAN_MS = 15_000;
@@ -40,12 +40,12 @@ export class AttemptRunner {
   private readonly running = new Map<string, { readonly job: string; readonly done: Promise<void> }>();
 
   constructor(
-    private readonly own: { readonly id: string },
     private readonly vault: Vault,
     private readonly tickets: Tickets,
     private readonly dispatcher: Dispatcher,
     private readonly stock: Stock,
     private readonly endpoints: PartnerEndpoints,
+    private readonly outcomes: Outcomes,
     private readonly changes: Changes,
     private readonly logger: Logger,
   ) {}
@@ -63,7 +63,7 @@ export class AttemptRunner {
         accepted();
         if (known.state !== "running") this.changes.emit("attempt", known.id);
         else if (!this.running.has(known.id))
-          this.endAttempt(known.id, { succeeded: false, retryable: true, error: LOST });
+          this.outcomes.end(known.id, { succeeded: false, retryable: true, error: LOST });
         return undefined;
       }
       let plan: Plan;
@@ -132,12 +132,12 @@ export class AttemptRunner {
     const plan = planOf(agreement);
     const runs = cutRuns(job.records, plan.maxRecords);
     if (runs[run] === undefined) return;
-    this.keep(attemptId, run, runs[run], outcome);
+    this.outcomes.keep(attemptId, run, runs[run], outcome);
     if (!outcome.ok)
-      return this.endAttempt(attemptId, { succeeded: false, retryable: outcome.retryable, error: outcome.failure });
+      return this.outcomes.end(attemptId, { succeeded: false, retryable: outcome.retryable, error: outcome.failure });
     const kept = this.vault.attempts.runs(attemptId);
     if (kept.length === runs.length && kept.every(({ output }) => output !== undefined))
-      await this.succeed(job, attemptId, plan, runs);
+      await this.outcomes.succeed(job, attemptId, plan, runs);
   }
 
   private async check(order: scheduler.AttemptOrder, job: StoredJob): Promise<{ plan: Plan; runs: number[] }> {
@@ -184,9 +184,9 @@ export class AttemptRunner {
     try {
       await this.settleOlder(jobId, attempt);
       const job = this.vault.jobs.get(jobId)!;
-      if (job.state === "succeeded") return this.endAttempt(attempt, { succeeded: true });
+      if (job.state === "succeeded") return this.outcomes.end(attempt, { succeeded: true });
       if (hasEnded(job.state))
-        return this.endAttempt(attempt, {
+        return this.outcomes.end(attempt, {
           succeeded: false,
           error: { ...LOST, reason: "JOB_ENDED", message: `job ${jobId} is ${job.state}` },
         });
@@ -220,7 +220,7 @@ export class AttemptRunner {
         caught instanceof ParleyError
           ? error
           : new ParleyError(Code.INTERNAL, "INTERNAL", "internal error", "See the access point's log.");
-      this.endAttempt(attempt, {
+      this.outcomes.end(attempt, {
         succeeded: false,
         retryable: error.code === Code.UNAVAILABLE,
         error: failureOf(hidden),
@@ -257,7 +257,7 @@ export class AttemptRunner {
       });
       const checked = requireLength(outcome, plan, records, attempt, run);
       // The only run's output goes to its file at once, not through the table first.
-      if (runs.length > 1 || !checked.ok) this.keep(attempt, run, records, checked);
+      if (runs.length > 1 || !checked.ok) this.outcomes.keep(attempt, run, records, checked);
       if (!checked.ok && !failed) {
         failed = checked;
         this.dispatcher.cancel(attempt, checked.failure);
@@ -267,9 +267,9 @@ export class AttemptRunner {
     });
     const outcomes = await Promise.all(all);
     if (failed)
-      return this.endAttempt(attempt, { succeeded: false, retryable: failed.retryable, error: failed.failure });
+      return this.outcomes.end(attempt, { succeeded: false, retryable: failed.retryable, error: failed.failure });
     const [only] = outcomes;
-    await this.succeed(job, attempt, plan, runs, runs.length === 1 && only.ok ? only : undefined);
+    await this.outcomes.succeed(job, attempt, plan, runs, runs.length === 1 && only.ok ? only : undefined);
   }
 
   /** Another attempt of the job may be under way, or its result on a worker: its end decides whether this one must run. */
@@ -283,113 +283,7 @@ export class AttemptRunner {
       }
       const until = this.startedAt + ORPHAN_MS;
       while (performance.now() < until && this.vault.attempts.get(older.id)?.state === "running") await pause(100);
-      this.endAttempt(older.id, { succeeded: false, retryable: true, error: LOST });
+      this.outcomes.end(older.id, { succeeded: false, retryable: true, error: LOST });
     }
   }
-
-  private keep(attempt: string, run: number, records: number, outcome: RunOutcome) {
-    this.vault.attempts.addRun(
-      attempt,
-      outcome.ok
-        ? { run, records, output: outcome.output, timings: outcome.timings, revealed: true }
-        : { run, records, revealed: outcome.revealed },
-    );
-  }
-
-  /** Puts the runs together in their order; the result is on disk before the job counts as done. */
-  private async succeed(
-    job: StoredJob,
-    attempt: string,
-    plan: Plan,
-    runs: number[],
-    only?: { output: Buffer; timings: Timings },
-  ) {
-    const kept = only ? [{ run: 0, records: runs[0], ...only, revealed: true }] : this.vault.attempts.runs(attempt);
-    const outputs = runs.map((records, run) => {
-      const output = kept.find((entry) => entry.run === run)?.output;
-      if (!output || output.length !== records * 8 * sizeOf(plan.tensors[plan.output.tensor]))
-        throw precondition("RUN_MISSING", `the result of run ${run} of attempt ${attempt} is not whole`);
-      return output;
-    });
-    if (this.vault.jobs.get(job.id)?.state !== "succeeded") await this.vault.files.write("results", job.id, outputs);
-    const timings = sum(kept.map(({ timings }) => timings).filter((entry) => entry !== undefined));
-    const times: JobTimes = {
-      ...timings,
-      runs: runs.length,
-      submitToResultMicros: Math.round((seconds() - job.receivedAt) * 1e6),
-    };
-    const ended = this.vault.database.transaction(() => {
-      if (only) this.vault.attempts.addRun(attempt, kept[0]);
-      this.vault.attempts.end(attempt, { succeeded: true, onlineMicros: timings.onlineMicros });
-      const first = this.vault.jobs.end(job.id, "succeeded", { timings: times });
-      if (first)
-        this.vault.audit.append({
-          action: "job.succeeded",
-          actor: this.own.id,
-          subject: job.id,
-          traceId: continueTrace(job.traceparent).traceId,
-          details: { attempt, records: job.records, runs: runs.length },
-        });
-      return first;
-    });
-    this.changes.emit("attempt", attempt);
-    this.changes.emit("job", job.id);
-    if (ended) await this.vault.files.remove("inputs", job.id);
-  }
-
-  private endAttempt(id: string, outcome: { succeeded: boolean; retryable?: boolean; error?: Failure }) {
-    const ended = this.vault.database.transaction(() => {
-      const attempt = this.vault.attempts.end(id, outcome);
-      if (!attempt) return undefined;
-      this.vault.audit.append({
-        action: outcome.succeeded ? "attempt.answered" : "attempt.failed",
-        actor: this.own.id,
-        subject: attempt.job,
-        details: {
-          attempt: id,
-          revealed: attempt.revealed,
-          reason: outcome.error?.reason ?? "",
-          retryable: outcome.retryable ?? false,
-        },
-      });
-      if (!outcome.succeeded && outcome.retryable) this.vault.jobs.move(attempt.job, "queued");
-      else if (!outcome.succeeded) this.vault.jobs.end(attempt.job, "failed", { error: outcome.error });
-      return attempt;
-    });
-    if (!ended) return;
-    this.changes.emit("attempt", id);
-    this.changes.emit("job", ended.job);
-    if (hasEnded(this.vault.jobs.get(ended.job)!.state))
-      this.vault.files
-        .remove("inputs", ended.job)
-        .catch((error: unknown) => this.logger.warn({ job: ended.job, err: error }, "input not removed"));
-  }
-}
-
-const LOST: Failure = {
-  code: Code.ABORTED,
-  reason: "ATTEMPT_LOST",
-  message: "the access point was restarted during the attempt",
-  hint: "The job is tried again.",
-};
-
-function requireLength(outcome: RunOutcome, plan: Plan, records: number, attempt: string, run: number): RunOutcome {
-  if (!outcome.ok || outcome.output.length === records * 8 * sizeOf(plan.tensors[plan.output.tensor])) return outcome;
-  return {
-    ok: false,
-    failure: {
-      code: Code.INTERNAL,
-      reason: "RESULT_LENGTH",
-      message: `the worker's result of run ${run} of attempt ${attempt} has the wrong length`,
-      hint: "Check that worker and access point have the same version.",
-    },
-    retryable: true,
-    revealed: true,
-  };
-}
-
-function sum(all: readonly Timings[]): Timings {
-  const total = { onlineMicros: 0, bindMicros: 0, offlineMicros: 0, messages: 0, bytesP1ToP0: 0, bytesP0ToP1: 0 };
-  for (const one of all) for (const key of Object.keys(total) as (keyof Timings)[]) total[key] += one[key];
-  return total;
 }
