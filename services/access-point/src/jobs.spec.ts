@@ -143,6 +143,17 @@ describe("jobs at the data owner", () => {
     expect(worker.orders.filter(({ jobId }) => jobId === id).length).toBe(1);
   });
 
+  it("lets a newer attempt wait for the one under way, and answers it from its result", async () => {
+    const { id, attempt } = await start(1);
+    const order = await orderOf(attempt);
+    const newer = await system.router.order(system.router.jobs.get(id)!);
+    await until(() => system.router.accepted.includes(newer));
+    await worker.ask({ $case: "runResult", value: resultOf(order) });
+    expect(await reportOf(attempt)).toMatchObject({ succeeded: true, recordsRevealed: 1 });
+    expect(await reportOf(newer)).toMatchObject({ succeeded: true, recordsRevealed: 0 });
+    expect(worker.orders.filter(({ jobId }) => jobId === id).length).toBe(1);
+  });
+
   it("fails an attempt whose run fails, stops its other runs, and runs the next one", async () => {
     const { id, attempt } = await start(72);
     const [first, second] = await Promise.all([orderOf(attempt, 0), orderOf(attempt, 1)]);
