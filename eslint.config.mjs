@@ -61,7 +61,7 @@ export default tseslint.config(
   { files: ["libs/{sdk,cli}/src/**/*.ts"], rules: forbidden(["@nestjs/*"]) },
   { files: ["libs/cli/src/**/*.ts"], rules: { "no-console": "off" } },
   {
-    files: ["**/*.mjs"],
+    files: ["**/*.mjs", "libs/cli/bin/*.js"],
     languageOptions: {
       globals: {
         process: "readonly",

@@ -12,11 +12,9 @@ export const mutualServerCredentials = (own: CertificateHolder, trust: TrustStor
   experimental.createCertificateProviderServerCredentials(own, trust, true);
 
 /** Server-side TLS: for first contact, and for members with an API key. */
-export const serverCredentials = (own: CertificateHolder): ServerCredentials => {
-  const none = new TrustStore();
-  // No authorities means no client certificate is asked for.
-  return experimental.createCertificateProviderServerCredentials(own, null as unknown as typeof none, false);
-};
+export const serverCredentials = (own: CertificateHolder): ServerCredentials =>
+  // The null stands for the authorities (see above): no client certificate is asked for.
+  experimental.createCertificateProviderServerCredentials(own, null, false);
 
 /** Whom a client expects at the other end. */
 export interface ExpectedServer {
