@@ -1,3 +1,4 @@
+import { Client as RawClient } from "@grpc/grpc-js";
 import { createAuthority, createKeyAndCsr, issueCertificate } from "@parley/agreement";
 import { Code, ParleyError, identity, type ServiceClient } from "@parley/proto";
 import { pino } from "pino";
@@ -5,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testOrganisation, type TestOrganisation } from "../testing/certificates.js";
 import { currentTrace, withTrace, continueTrace } from "../telemetry/trace.js";
 import { CertificateHolder } from "../tls/certificate-holder.js";
-import { mutualServerCredentials } from "../tls/credentials.js";
+import { mutualChannelCredentials, mutualServerCredentials } from "../tls/credentials.js";
 import { TrustStore } from "../tls/trust-store.js";
 import { connect } from "./connect.js";
 import { implement } from "./implement.js";
@@ -114,6 +115,20 @@ describe("RpcServer under mutual TLS", () => {
     const c = await client(await clinic.certificate("access-point"));
     const error = await c.getOrganisation({ organisationId: "x" }).catch((e: ParleyError) => e);
     expect(error).toMatchObject({ code: Code.INTERNAL, message: "internal error" });
+  });
+
+  it("lists its services by reflection, in development", async () => {
+    const own = await clinic.certificate("access-point");
+    const credentials = mutualChannelCredentials(own, { org: "router", role: "identity", bundle: () => router.bundle });
+    const { serialize, deserialize } = { serialize: (b: Buffer) => b, deserialize: (b: Buffer) => b };
+    const raw = new RawClient(address, credentials);
+    const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    const stream = raw.makeBidiStreamRequest(path, serialize, deserialize);
+    const answer = new Promise<Buffer>((resolve, reject) => stream.once("data", resolve).once("error", reject));
+    stream.write(Buffer.from([0x3a, 1, 0x2a])); // list_services = "*"
+    expect((await answer).toString("latin1")).toContain("parley.identity.v1.IdentityService");
+    stream.end();
+    raw.close();
   });
 
   it("ends the streams of an organisation whose bundle is removed, and refuses its calls on the open connection", async () => {

@@ -4,6 +4,7 @@ import type { TokenVerifier } from "../router/token.js";
 import type { TrustStore } from "../tls/trust-store.js";
 import { adapt, type OpenCalls } from "./adapt.js";
 import type { Binding } from "./implement.js";
+import { addReflection } from "./reflection.js";
 
 /** Largest message that a service takes; methods that stream send pieces of 1 MiB. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
@@ -18,7 +19,10 @@ export interface ServerSettings {
   readonly options?: Readonly<Record<string, string | number>>;
 }
 
-/** A gRPC server of a service. */
+/** Full name, e.g. "parley.identity.v1.IdentityService". */
+const serviceName = ({ definition }: Binding) => Object.values(definition)[0].path.split("/")[1];
+
+/** A gRPC server of a service; with reflection unless PARLEY_ENV says production. */
 export class RpcServer {
   readonly #server: Server;
   readonly #calls: OpenCalls = new Set();
@@ -31,6 +35,7 @@ export class RpcServer {
       "grpc.keepalive_timeout_ms": 10_000,
       ...settings.options,
     });
+    if (process.env.PARLEY_ENV !== "production") addReflection(this.#server, settings.bindings.map(serviceName));
     for (const binding of settings.bindings)
       this.#server.addService(binding.definition, adapt(binding, { ...settings, calls: this.#calls }));
     settings.trust?.onChange((org) => {
