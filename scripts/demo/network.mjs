@@ -35,7 +35,7 @@ export async function runNetwork(system, name, count, show, say) {
   }
 }
 
-async function agree(a, b, name, count) {
+export async function agree(a, b, name, count) {
   const { asset } = await a.publish({
     name: `mnist-${name.toLowerCase()}-${randomUUID().slice(0, 8)}`,
     model: modelFile(name),
@@ -63,7 +63,7 @@ async function ready(parley, agreement) {
 }
 
 /** The same model in the clear: the fixed-point twin, and ONNX Runtime in floating point. */
-async function plaintext(name, asset) {
+export async function plaintext(name, asset) {
   const file = readFileSync(modelFile(name));
   const model = importOnnx(file, { inputSchema: SCHEMA });
   if (Buffer.from(planDigest(model.plan)).toString("hex") !== asset.planDigest)
