@@ -15,6 +15,8 @@ export interface SystemOptions {
   readonly organisations?: readonly string[];
   /** Environment added to every service. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Environment added to the first worker of an organisation. */
+  readonly workerEnv?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** DATABASE_URL for router services and the dealer; embedded databases without it. */
   readonly databaseUrl?: string;
   readonly onProgress?: (message: string) => void;
@@ -116,7 +118,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     );
     for (const organisation of organisations.values()) await enrol(organisation, router, dealerOperator, addresses);
     await Promise.all(
-      [...organisations.values()].map(async (organisation) => started.push(await organisation.addWorker())),
+      [...organisations.values()].map(async (organisation) =>
+        started.push(await organisation.addWorker(options.workerEnv?.[organisation.id])),
+      ),
     );
     for (const one of organisations.values())
       for (const id of ["dealer", ...organisations.keys()]) if (id !== one.id) await trust(one, id, organisations);
