@@ -35,6 +35,11 @@ if (!filters.length) {
   check("lint and module boundaries", process.execPath, ["scripts/lint.mjs"]);
 }
 
+// One PostgreSQL for all suites that need one.
+const { startTestPostgres } = await import("../libs/service-kit/dist/testing/index.js");
+const postgres = await startTestPostgres();
+if (postgres) process.env.PARLEY_TEST_POSTGRES = postgres.url("postgres");
+
 const report = join(cache, "vitest.json");
 mkdirSync(cache, { recursive: true });
 rmSync(report, { force: true });
@@ -44,6 +49,7 @@ const run = spawnSync(process.execPath, [vitest, "run", ...reporters, ...filters
   cwd: root,
   stdio: ["ignore", "inherit", "inherit"],
 });
+await postgres?.stop();
 try {
   const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, "utf8"));
   passed += numPassedTests;

@@ -28,35 +28,54 @@ const freePort = () =>
     });
   });
 
-let cluster: Promise<{ url: (database: string) => string } | undefined> | undefined;
+/** A real PostgreSQL server of a test run. */
+export interface TestPostgres {
+  /** Address of one of its databases. */
+  readonly url: (database: string) => string;
+  stop(): Promise<void>;
+}
 
-/** One real PostgreSQL per test process, started at first use. Undefined, with a message, where its binary cannot run. */
+/** Starts a server with a database folder of its own. Undefined, with a message, where its binary cannot run. */
+export async function startTestPostgres(): Promise<TestPostgres | undefined> {
+  const folder = freshFolder("parley-postgres-");
+  chmodSync(folder, 0o777); // as root the server runs under another user
+  const port = await freePort();
+  const server = new EmbeddedPostgres({
+    databaseDir: join(folder, "data"),
+    port,
+    user: "postgres",
+    password: "test",
+    persistent: false,
+    createPostgresUser: userInfo().uid === 0,
+    postgresFlags: ["-c", "max_connections=300"],
+    onLog: () => {},
+    onError: () => {},
+  });
+  try {
+    await server.initialise();
+    await server.start();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`no PostgreSQL for tests on this machine (${why}); its cases are skipped\n`);
+    return undefined;
+  }
+  return {
+    url: (database) => `postgresql://postgres:test@127.0.0.1:${port}/${database}`,
+    stop: async () => {
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+let cluster: Promise<Pick<TestPostgres, "url"> | undefined> | undefined;
+
+/** The server that `npm test` started, else one per test process, started at first use. */
 function postgres() {
-  cluster ??= (async () => {
-    const folder = freshFolder("parley-postgres-");
-    chmodSync(folder, 0o777); // as root the server runs under another user
-    const port = await freePort();
-    const server = new EmbeddedPostgres({
-      databaseDir: join(folder, "data"),
-      port,
-      user: "postgres",
-      password: "test",
-      persistent: false,
-      createPostgresUser: userInfo().uid === 0,
-      onLog: () => {},
-      onError: () => {},
-    });
-    try {
-      await server.initialise();
-      await server.start();
-    } catch (error) {
-      process.stderr.write(
-        `no PostgreSQL for tests on this machine (${error instanceof Error ? error.message : String(error)}); its cases are skipped\n`,
-      );
-      return undefined;
-    }
-    return { url: (database: string) => `postgresql://postgres:test@127.0.0.1:${port}/${database}` };
-  })();
+  const shared = process.env.PARLEY_TEST_POSTGRES;
+  cluster ??= shared
+    ? Promise.resolve({ url: (database: string) => new URL(`/${database}`, shared).href })
+    : startTestPostgres();
   return cluster;
 }
 

@@ -1,3 +1,11 @@
-export { DATABASE_KINDS, freshFolder, hasPostgres, testDatabase, type TestDatabase } from "./databases.js";
+export {
+  DATABASE_KINDS,
+  freshFolder,
+  hasPostgres,
+  startTestPostgres,
+  testDatabase,
+  type TestDatabase,
+  type TestPostgres,
+} from "./databases.js";
 export { testOrganisation, type TestOrganisation } from "./certificates.js";
 export { copyEmptyDatabase } from "./database-template.js";

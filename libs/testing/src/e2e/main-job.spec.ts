@@ -1,6 +1,8 @@
+import { PGlite } from "@electric-sql/pglite";
 import { cost, schedule } from "@parley/plan";
 import { Code, ParleyError } from "@parley/proto";
 import type { Job } from "@parley/sdk";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { images, missing, predict, publish, startRunning, type Published, type Running } from "./fixture.js";
 
@@ -135,4 +137,24 @@ describe.skipIf(missing)("the main job, two organisations", () => {
     expect(await refusal(stranger.whoAmI())).toMatch(/^UNAUTHENTICATED/);
     stranger.close();
   });
+
+  // Last: it stops the router's services to look into their stores.
+  it("the router's own log has the agreement, the job and the run's report, with the job's trace", async () => {
+    for (const service of ["agreements", "registry", "identity"] as const) await running.services.get(service)?.stop();
+    const rows = async (service: string) => {
+      const store = await PGlite.create(join(running.folder, service, "pglite"));
+      const { rows } = await store.query<{ action: string; subject: string; trace_id: string }>(
+        `SELECT * FROM "${service}".audit_log`,
+      );
+      await store.close();
+      return rows;
+    };
+    const log = await rows("agreements");
+    const about = (subject: string) => log.filter((row) => row.subject === subject).map((row) => row.action);
+    expect(about(small.agreement)).toEqual(expect.arrayContaining(["agreement.offered", "agreement.accepted"]));
+    expect(about(job.id).length).toBeGreaterThan(0);
+    expect(log.some((row) => row.trace_id === job.details?.traceId)).toBe(true);
+    expect((await rows("registry")).map((row) => row.action)).toContain("asset.published");
+    expect((await rows("identity")).filter((row) => row.action === "organisation.enrolled")).toHaveLength(2);
+  }, 60_000);
 });
