@@ -8,3 +8,4 @@ export { fromArrays, type Dataset } from "./dataset/dataset.js";
 export { readDataset } from "./dataset/file.js";
 export { listProfiles, loadProfile, profileFolders, saveProfile, type Profile } from "./profile.js";
 export { Code, ParleyError } from "@parley/proto";
+export { isAway } from "./retry.js";

@@ -134,7 +134,7 @@ export class Job {
     const plan = options.asset.requirePlan();
     const dataset = await toDataset(options.dataset);
     const { values, records } = fitToPlan(dataset, plan);
-    check(plan, values, records);
+    check(plan, values, records, dataset.source);
     const header = {
       name: options.name ?? "",
       operation: options.operation,
@@ -176,7 +176,7 @@ export class Job {
           settings.onProgress?.(this);
         }
       } catch (error) {
-        if (!isAway(error) || Date.now() - lastAnswer > WATCH_PATIENCE_MS) throw error;
+        if (settings.signal?.aborted || !isAway(error) || Date.now() - lastAnswer > WATCH_PATIENCE_MS) throw error;
       }
       if (!this.ended) await setTimeout(500, undefined, { signal: settings.signal }).catch(() => undefined);
     }
@@ -199,10 +199,10 @@ const toDataset = async (data: JobOptions["dataset"]): Promise<Dataset> =>
   typeof data === "string" ? readDataset(data) : Array.isArray(data) ? fromArrays(data as Nested) : (data as Dataset);
 
 /** The same check as the access point's, before anything is sent. */
-function check(plan: Plan, values: Float64Array, records: number) {
+function check(plan: Plan, values: Float64Array, records: number, source: string) {
   try {
     encodeInput(plan, values, records);
   } catch (error) {
-    throw fromPlanError(error);
+    throw fromPlanError(error, source);
   }
 }

@@ -32,6 +32,8 @@ export class Parley {
   private constructor(
     /** The generated member API, for what this class does not wrap. */
     readonly client: MemberClient,
+    /** host:port of the access point. */
+    readonly address: string,
   ) {
     this.organisations = new Organisations(client);
     this.agreements = new Agreements(client);
@@ -46,7 +48,7 @@ export class Parley {
       options: { "grpc.max_receive_message_length": MAX_MESSAGE, "grpc.max_send_message_length": MAX_MESSAGE },
       metadata: () => ({ authorization: `Bearer ${apiKey}`, traceparent: newTraceparent() }),
     });
-    return new Parley(client);
+    return new Parley(client, address);
   }
 
   /** Who this connection acts as. */

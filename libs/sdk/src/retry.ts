@@ -1,12 +1,17 @@
 import { Code, fromServiceError } from "@parley/proto";
+import type { ServiceError } from "@grpc/grpc-js";
 import { setTimeout } from "node:timers/promises";
 
 const PAUSE_MS = 500;
 
-/** True where nothing answered; false where a service answered that something behind it is away. */
+/** What grpc-js says of a connection that broke, or that a server's end took with it. */
+const BROKEN: readonly Code[] = [Code.UNAVAILABLE, Code.CANCELLED];
+
+/** True where the access point itself did not answer; false where it answered that something behind it is away. */
 export function isAway(error: unknown): boolean {
-  const { code, reason } = fromServiceError(error);
-  return code === Code.UNAVAILABLE && reason === "UNAVAILABLE";
+  const { code, cause } = fromServiceError(error);
+  const metadata = (cause as Partial<ServiceError> | undefined)?.metadata;
+  return metadata !== undefined && BROKEN.includes(code) && !metadata.get("grpc-status-details-bin").length;
 }
 
 /** Repeats a call that is safe to repeat while the access point is away, for at most `patience` milliseconds. */

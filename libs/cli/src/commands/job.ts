@@ -67,7 +67,7 @@ export function jobCommands(): Command {
       withParley(command, async (parley) => {
         const job = await parley.job(id);
         const bar = progress("Predicting", optionsOf(command).json);
-        await job.wait({ onProgress: (now) => bar.update(now.recordsDone, now.records) }).finally(bar.stop);
+        await job.wait({ onProgress: (now) => bar.update(now.recordsDone, now.records, now.state) }).finally(bar.stop);
         print(command, jobJson(job), describe(job));
       }),
     );

@@ -1,7 +1,7 @@
 import { Code, Parley, ParleyError, saveProfile } from "@parley/sdk";
 import { Command } from "commander";
 import { readFileSync } from "node:fs";
-import { optionsOf, print } from "../context.js";
+import { optionsOf, print, withConnection } from "../context.js";
 import { UsageError } from "../usage-error.js";
 
 interface Options {
@@ -36,8 +36,7 @@ export function loginCommand(): Command {
       ).trim();
       if (!apiKey) throw new UsageError("no API key given", "Give --api-key-file FILE or set PARLEY_API_KEY.");
       const profile = { address: options.address, ca: read(options.ca, "CA file"), apiKey };
-      const parley = Parley.connect(profile);
-      try {
+      await withConnection(Parley.connect(profile), async (parley) => {
         const { organisation, user, roles } = await parley.whoAmI();
         const name = options.profile ?? "default";
         const file = saveProfile(name, profile);
@@ -47,8 +46,6 @@ export function loginCommand(): Command {
           { profile: name, orgId, user, roles },
           `Logged in to ${orgId} as ${user} (${roles.join(", ")}). Profile "${name}" is in ${file}`,
         );
-      } finally {
-        parley.close();
-      }
+      });
     });
 }

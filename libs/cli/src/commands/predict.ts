@@ -49,7 +49,7 @@ export function predictCommand(): Command {
           params: { security: "smpc" },
         });
         const bar = progress("Predicting", options.json);
-        await job.submit({ onProgress: (now) => bar.update(now.recordsDone, now.records) }).finally(bar.stop);
+        await job.submit({ onProgress: (now) => bar.update(now.recordsDone, now.records, now.state) }).finally(bar.stop);
         if (!job.success) throw failure(job);
         if (options.out && write) writeFileSync(options.out, write(job), { mode: 0o600 });
         print(command, jobJson(job), describe(job, options.out));

@@ -1,7 +1,7 @@
 import { SingleBar } from "cli-progress";
 
 export interface Progress {
-  update(done: number, total: number): void;
+  update(done: number, total: number, note?: string): void;
   stop(): void;
 }
 
@@ -9,18 +9,18 @@ export interface Progress {
 export function progress(title: string, quiet = false): Progress {
   if (quiet || !process.stderr.isTTY) return { update: () => {}, stop: () => {} };
   const bar = new SingleBar({
-    format: `${title} {bar} {value}/{total}`,
+    format: `${title} {bar} {value}/{total} {note}`,
     hideCursor: true,
     clearOnComplete: true,
     stream: process.stderr,
   });
   let started = false;
   return {
-    update(done, total) {
-      if (!started) bar.start(total, done);
+    update(done, total, note = "") {
+      if (!started) bar.start(total, done, { note });
       started = true;
       bar.setTotal(total);
-      bar.update(done);
+      bar.update(done, { note });
     },
     stop: () => bar.stop(),
   };

@@ -85,10 +85,10 @@ describe("fitToPlan", () => {
 
 describe("fromPlanError", () => {
   it("keeps reason, message and hint, and leaves other errors alone", () => {
-    const error = fromPlanError(new PlanError("OUT_OF_RANGE", "row 1, column 2", "scale it"));
+    const error = fromPlanError(new PlanError("OUT_OF_RANGE", "row 1, column 2", "scale it"), "x.npy");
     expect(error).toBeInstanceOf(ParleyError);
-    expect(error).toMatchObject({ reason: "OUT_OF_RANGE", message: "row 1, column 2", hint: "scale it" });
+    expect(error).toMatchObject({ reason: "OUT_OF_RANGE", message: "x.npy: row 1, column 2", hint: "scale it" });
     const other = new Error("x");
-    expect(fromPlanError(other)).toBe(other);
+    expect(fromPlanError(other, "x.npy")).toBe(other);
   });
 });

@@ -89,8 +89,8 @@ function toRange(dataset: Dataset, plan: Plan, size: number): Float64Array {
   return dataset.values.map((v, i) => low(i % size) + ((high(i % size) - low(i % size)) * v) / 255);
 }
 
-/** A plan's complaint about data as the error that users see. */
-export const fromPlanError = (error: unknown): unknown =>
+/** A plan's complaint about data from `source` as the error that users see. */
+export const fromPlanError = (error: unknown, source: string): unknown =>
   error instanceof PlanError
-    ? new ParleyError(Code.INVALID_ARGUMENT, error.reason, error.message, error.hint, {}, { cause: error })
+    ? new ParleyError(Code.INVALID_ARGUMENT, error.reason, `${source}: ${error.message}`, error.hint, {}, { cause: error })
     : error;

@@ -1,6 +1,9 @@
 import { decodeOutput, type Plan } from "@parley/plan";
 import { Code, ParleyError } from "@parley/proto";
 
+/** Values of a record that the text shows. */
+const SHOWN = 12;
+
 /** What a job revealed. */
 export class JobResult {
   private constructor(
@@ -33,15 +36,21 @@ export class JobResult {
     return { values: this.values, logits: this.logits, scale: this.scale, labels: this.labels };
   }
 
-  /** One row a record: label, then values. */
+  /** One row a record: its number from 1, label, then values. */
   toCsv(): string {
     const header = ["record", "label", ...this.values[0].map((_, i) => `value_${i}`)];
-    return `${[header, ...this.values.map((row, r) => [r, this.labels[r], ...row])].map((row) => row.map(cell).join(",")).join("\n")}\n`;
+    return `${[header, ...this.values.map((row, r) => [r + 1, this.labels[r], ...row])].map((row) => row.map(cell).join(",")).join("\n")}\n`;
   }
 
-  /** For people. */
+  /** For people: number of the record from 1, label, the first values. */
   toText(): string {
-    return `${this.values.map((row, r) => `${r}: ${this.labels[r]}  [${row.map((v) => v.toFixed(4)).join(", ")}]`).join("\n")}\n`;
+    const width = String(this.values.length).length;
+    const line = (row: readonly number[], r: number) => {
+      const shown = row.slice(0, SHOWN).map((v) => v.toFixed(4));
+      const more = row.length > SHOWN ? `, ... ${row.length} values` : "";
+      return `${String(r + 1).padStart(width)}: ${this.labels[r]}  [${shown.join(", ")}${more}]`;
+    };
+    return `${this.values.map(line).join("\n")}\n`;
   }
 }
 

@@ -1,0 +1,31 @@
+import { Code, member, ParleyError, type common } from "@parley/proto";
+
+const organisation = (id: string, fill: string): common.Organisation => ({
+  id,
+  bundle: [],
+  signingKey: Buffer.alloc(32),
+  fingerprint: fill.repeat(64),
+  workerEndpoints: [`${id}.example:8443`],
+  revoked: false,
+});
+
+/** clinic-b itself, its trusted partner clinic-a, and clinic-z, whom nobody has compared yet. */
+export const fakeOrganisations = () => ({
+  whoAmI: () => ({ organisation: organisation("clinic-b", "b"), user: "ada", roles: ["scientist"], version: "0.1.0" }),
+  getOrganisation: ({ organisationId }: member.GetOrganisationRequest) => {
+    const known: Record<string, string> = { "": "b", "clinic-a": "a", "clinic-z": "2" };
+    if (!(organisationId in known))
+      throw new ParleyError(Code.NOT_FOUND, "ORGANISATION_NOT_FOUND", `there is no ${organisationId}`, "Check the name.");
+    const found = organisation(organisationId || "clinic-b", known[organisationId]);
+    return { organisation: found, trusted: organisationId === "clinic-a" };
+  },
+  enrolOrganisation: ({ operator }: member.EnrolOrganisationRequest) => ({
+    organisation: organisation("clinic-b", "b"),
+    issuer: organisation(operator === member.Operator.OPERATOR_ROUTER ? "router" : "dealer", "e"),
+  }),
+  trustOrganisation: ({ organisationId, fingerprint }: member.TrustOrganisationRequest) => ({
+    organisation: { ...organisation(organisationId, "a"), fingerprint },
+  }),
+  createWorkerToken: () => ({ token: "worker-token", expires: new Date("2027-01-01") }),
+  createApiKey: ({ user }: member.CreateApiKeyRequest) => ({ apiKey: `key-of-${user}` }),
+});

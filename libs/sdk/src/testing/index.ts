@@ -1,0 +1,2 @@
+export { FakeAccessPoint } from "./fake-access-point.js";
+export { densePlan } from "./plans.js";
