@@ -52,8 +52,8 @@ export async function startTestPostgres(): Promise<TestPostgres | undefined> {
     onError: () => {},
   });
   try {
-    await server.initialise();
-    await server.start();
+    await within(120_000, server.initialise(), "its files were not made");
+    await within(60_000, server.start(), "it did not start");
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     process.stderr.write(`no PostgreSQL for tests on this machine (${why}); its cases are skipped\n`);
@@ -66,6 +66,15 @@ export async function startTestPostgres(): Promise<TestPostgres | undefined> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A server that hangs must not hang the tests. */
+async function within<T>(ms: number, work: Promise<T>, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>(
+    (_, reject) => (timer = setTimeout(() => reject(new Error(`${what} in ${ms / 1000} s`)), ms)),
+  );
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 let cluster: Promise<Pick<TestPostgres, "url"> | undefined> | undefined;
