@@ -1,4 +1,4 @@
-import { pino, type Logger } from "pino";
+import { pino, type DestinationStream, type Logger, type LoggerOptions } from "pino";
 import { currentTrace } from "./trace.js";
 
 export type { Logger };
@@ -22,8 +22,8 @@ const SECRET = [
 ];
 
 /** One JSON line per event on standard output: time, level, service, msg, trace id, fields. Messages are fixed texts; what varies is a field. */
-export function createLogger(service: string, level = "info"): Logger {
-  return pino({
+export function createLogger(service: string, level = "info", destination?: DestinationStream): Logger {
+  const options: LoggerOptions = {
     level,
     base: { service },
     timestamp: pino.stdTimeFunctions.isoTime,
@@ -34,7 +34,8 @@ export function createLogger(service: string, level = "info"): Logger {
       const trace = currentTrace();
       return trace ? { traceId: trace.traceId } : {};
     },
-  });
+  };
+  return destination ? pino(options, destination) : pino(options);
 }
 
 /** An error without what it may quote: a failed query's message lists its parameters, which may be keys. */

@@ -1,0 +1,53 @@
+import { Writable } from "node:stream";
+import { describe, expect, it } from "vitest";
+import { createLogger } from "./logger.js";
+import { continueTrace, traceparentOf, withTrace } from "./trace.js";
+
+function capture(work: (logger: ReturnType<typeof createLogger>) => void): string {
+  let text = "";
+  const stream = new Writable({ write: (chunk: Buffer, _, done) => ((text += chunk.toString()), done()) });
+  work(createLogger("test", "debug", stream));
+  return text;
+}
+
+describe("logger", () => {
+  it("writes one JSON line per event, with service and trace id", () => {
+    const trace = continueTrace(undefined);
+    const line = capture((logger) => withTrace(trace, () => logger.info({ jobId: "job_1" }, "a run failed")));
+    expect(JSON.parse(line)).toMatchObject({
+      level: "info",
+      service: "test",
+      msg: "a run failed",
+      jobId: "job_1",
+      traceId: trace.traceId,
+    });
+    expect(line.trim().split("\n")).toHaveLength(1);
+  });
+
+  it("removes fields that may hold secrets, on two levels", () => {
+    const text = capture((logger) =>
+      logger.info({ token: "SECRET", order: { ticket: "SECRET", input: "SECRET", runs: 2 }, apiKey: "SECRET" }, "x"),
+    );
+    expect(text).not.toContain("SECRET");
+    expect(text).toContain('"runs":2');
+  });
+
+  it("does not write the parameters that a failed query quotes", () => {
+    const error = new Error("Failed query: insert\nparams: SECRET", { cause: new Error("duplicate key") });
+    const text = capture((logger) => logger.error({ err: error }, "x"));
+    expect(text).not.toContain("SECRET");
+    expect(text).toContain("duplicate key");
+  });
+});
+
+describe("trace context", () => {
+  it("continues a valid traceparent and starts anew for anything else", () => {
+    const valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const next = continueTrace(valid);
+    expect(next.traceId).toBe("0af7651916cd43dd8448eb211c80319c");
+    expect(next.spanId).not.toBe("b7ad6b7169203331");
+    expect(traceparentOf(next)).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
+    for (const bad of ["", "00-x-y-01", `00-${"0".repeat(32)}-b7ad6b7169203331-01`, `${valid}-extra`])
+      expect(continueTrace(bad).traceId).not.toBe("0af7651916cd43dd8448eb211c80319c");
+  });
+});
