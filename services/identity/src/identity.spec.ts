@@ -218,8 +218,13 @@ describe.each(DATABASE_KINDS)("identity on %s", (kind) => {
     expect((await stream.next()).value?.organisation).toMatchObject({ id: "clinic-a", revoked: false });
     expect((await stream.next()).value?.synchronised).toBe(true);
     const change = stream.next();
+    const left = await operator.createEnrolmentToken({ organisationId: "clinic-a", validSeconds: 60 });
     await operator.revokeOrganisation({ organisationId: "clinic-a", reason: "test" });
     expect((await change).value?.organisation).toMatchObject({ id: "clinic-a", revoked: true });
+    // A token that was made before does not bring it back.
+    expect(await refusal(enrol(left.token, organisation("clinic-a", clinic.bundle)))).toBe(
+      "PERMISSION_DENIED ENROLMENT_TOKEN_REFUSED",
+    );
     expect(await refusal(own.getKeys({}))).toBe("UNAUTHENTICATED CERTIFICATE_REFUSED");
     expect(await refusal(own.watchOrganisations({})[Symbol.asyncIterator]().next())).toMatch(/REFUSED$/);
     await stream.return?.();

@@ -80,13 +80,21 @@ export class OrganisationStore {
     return row && present(row);
   }
 
+  /** Revokes an organisation, and with it every token that could bring it back. */
   async revoke(id: string): Promise<common.Organisation | undefined> {
-    const [row] = await this.database.db
-      .update(schema.organisations)
-      .set({ revoked: true })
-      .where(eq(schema.organisations.id, id))
-      .returning();
-    return row && present(row);
+    return this.database.db.transaction(async (tx) => {
+      const t = schema.enrolmentTokens;
+      await tx
+        .update(t)
+        .set({ usedAt: sql`now()` })
+        .where(and(eq(t.organisationId, id), isNull(t.usedAt)));
+      const [row] = await tx
+        .update(schema.organisations)
+        .set({ revoked: true })
+        .where(eq(schema.organisations.id, id))
+        .returning();
+      return row && present(row);
+    });
   }
 }
 
