@@ -91,7 +91,15 @@ describe("Job", () => {
 
   it.each<[string, JobOptions["dataset"], string, string]>([
     ["a wrong shape", [[1, 2]], "DATASET_INVALID", "holds 1 record of 2; the model takes records of 3"],
-    ["NaN", [[1, 2, 3], [1, Number.NaN, 3]], "NOT_A_NUMBER", "the array: row 2, column 2 (b): not a number"],
+    [
+      "NaN",
+      [
+        [1, 2, 3],
+        [1, Number.NaN, 3],
+      ],
+      "NOT_A_NUMBER",
+      "the array: row 2, column 2 (b): not a number",
+    ],
     ["a value out of range", [[1, 2, 11]], "OUT_OF_RANGE", "row 1, column 3 (c): above the admitted range, -10 to 10"],
     ["a missing file", "nothing.csv", "FILE_UNREADABLE", "nothing.csv does not exist"],
   ])("refuses %s before anything is sent", async (_, dataset, reason, message) => {

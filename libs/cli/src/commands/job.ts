@@ -1,7 +1,7 @@
 import { Command } from "commander";
-import { print, optionsOf, withParley } from "../context.js";
+import { optionsOf, print, withParley } from "../context.js";
+import { follow } from "../follow.js";
 import { jobJson } from "../output/job.js";
-import { progress } from "../output/progress.js";
 import { fields, minute, table } from "../output/table.js";
 import type { Job } from "@parley/sdk";
 
@@ -23,6 +23,8 @@ const describe = (job: Job) => {
     Hint: job.error?.hint,
   });
 };
+
+const withResult = (job: Job) => (job.success ? `${describe(job)}\n\n${job.result.toText().trimEnd()}` : describe(job));
 
 export function jobCommands(): Command {
   const jobs = new Command("job").description("jobs of your organisation");
@@ -53,11 +55,7 @@ export function jobCommands(): Command {
       withParley(command, async (parley) => {
         const job = await parley.job(id);
         if (job.success) await job.wait();
-        print(
-          command,
-          jobJson(job),
-          job.success ? `${describe(job)}\n\n${job.result.toText().trimEnd()}` : describe(job),
-        );
+        print(command, jobJson(job), withResult(job));
       }),
     );
   jobs
@@ -66,9 +64,8 @@ export function jobCommands(): Command {
     .action(async (id: string, _: unknown, command: Command) =>
       withParley(command, async (parley) => {
         const job = await parley.job(id);
-        const bar = progress("Predicting", optionsOf(command).json);
-        await job.wait({ onProgress: (now) => bar.update(now.recordsDone, now.records, now.state) }).finally(bar.stop);
-        print(command, jobJson(job), describe(job));
+        await follow(job, optionsOf(command).json);
+        print(command, jobJson(job), withResult(job));
       }),
     );
   jobs

@@ -3,8 +3,8 @@ import { Command } from "commander";
 import { writeFileSync } from "node:fs";
 import { extname } from "node:path";
 import { optionsOf, print, withParley } from "../context.js";
+import { follow } from "../follow.js";
 import { jobJson, timingsOf } from "../output/job.js";
-import { progress } from "../output/progress.js";
 import { UsageError } from "../usage-error.js";
 
 interface Options {
@@ -48,13 +48,22 @@ export function predictCommand(): Command {
           dataset: options.data,
           params: { security: "smpc" },
         });
-        const bar = progress("Predicting", options.json);
-        await job.submit({ onProgress: (now) => bar.update(now.recordsDone, now.records, now.state) }).finally(bar.stop);
+        await job.send();
+        await follow(job, options.json);
         if (!job.success) throw failure(job);
-        if (options.out && write) writeFileSync(options.out, write(job), { mode: 0o600 });
+        if (options.out && write) save(options.out, write(job), job.id);
         print(command, jobJson(job), describe(job, options.out));
       });
     });
+}
+
+function save(file: string, content: string, jobId: string) {
+  try {
+    writeFileSync(file, content, { mode: 0o600 });
+  } catch (cause) {
+    const hint = `The result is kept: parley job show ${jobId}`;
+    throw new ParleyError(Code.INVALID_ARGUMENT, "FILE_UNWRITABLE", `${file} cannot be written`, hint, {}, { cause });
+  }
 }
 
 const failure = (job: Job) =>

@@ -12,6 +12,7 @@ export function progress(title: string, quiet = false): Progress {
     format: `${title} {bar} {value}/{total} {note}`,
     hideCursor: true,
     clearOnComplete: true,
+    gracefulExit: false, // it would swallow Ctrl-C
     stream: process.stderr,
   });
   let started = false;

@@ -39,6 +39,8 @@ describe("parseCsv", () => {
   });
 
   it("never repeats a cell in its message", () => {
-    expect(() => csv("1,2\n3,secret\n")).toThrow(expect.not.objectContaining({ message: expect.stringContaining("secret") }));
+    expect(() => csv("1,2\n3,secret\n")).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining("secret") }),
+    );
   });
 });

@@ -13,7 +13,13 @@ const data = (shape: readonly number[], kind: Dataset["kind"] = "real", fill = (
 
 describe("fromArrays", () => {
   it("takes records of any depth, outermost first", () => {
-    expect(fromArrays([[1, 2], [3, 4], [5, 6]])).toMatchObject({ shape: [3, 2], kind: "real" });
+    expect(
+      fromArrays([
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ]),
+    ).toMatchObject({ shape: [3, 2], kind: "real" });
     expect(fromArrays([[[1], [2]]]).shape).toEqual([1, 2, 1]);
     expect([...fromArrays([[[1, 2]], [[3, 4]]]).values]).toEqual([1, 2, 3, 4]);
   });
@@ -66,7 +72,9 @@ describe("fitToPlan", () => {
 
   it("maps bytes linearly onto the range", () => {
     const bytes = data([2, 2], "bytes", (i) => [0, 255, 51, 102][i]);
-    expect([...fitToPlan(bytes, densePlan([2], { lo: -1, hi: 1 })).values]).toEqual([-1, 1, -0.6, -0.19999999999999996]);
+    expect([...fitToPlan(bytes, densePlan([2], { lo: -1, hi: 1 })).values]).toEqual([
+      -1, 1, -0.6, -0.19999999999999996,
+    ]);
     expect([...fitToPlan(bytes, densePlan([2], { lo: 0, hi: 255 })).values]).toEqual([0, 255, 51, 102]);
   });
 
@@ -78,8 +86,18 @@ describe("fitToPlan", () => {
 
   it("leaves bytes unscaled where the model was published without a range, and real values always", () => {
     const plan = densePlan([2], { lo: -256, hi: 256, bytes: "unscaled" });
-    expect([...fitToPlan(data([1, 2], "bytes", () => 255), plan).values]).toEqual([255, 255]);
-    expect([...fitToPlan(data([1, 2], "real", () => 0.5), densePlan([2], { lo: -1, hi: 1 })).values]).toEqual([0.5, 0.5]);
+    expect([
+      ...fitToPlan(
+        data([1, 2], "bytes", () => 255),
+        plan,
+      ).values,
+    ]).toEqual([255, 255]);
+    expect([
+      ...fitToPlan(
+        data([1, 2], "real", () => 0.5),
+        densePlan([2], { lo: -1, hi: 1 }),
+      ).values,
+    ]).toEqual([0.5, 0.5]);
   });
 });
 

@@ -92,5 +92,12 @@ function toRange(dataset: Dataset, plan: Plan, size: number): Float64Array {
 /** A plan's complaint about data from `source` as the error that users see. */
 export const fromPlanError = (error: unknown, source: string): unknown =>
   error instanceof PlanError
-    ? new ParleyError(Code.INVALID_ARGUMENT, error.reason, `${source}: ${error.message}`, error.hint, {}, { cause: error })
+    ? new ParleyError(
+        Code.INVALID_ARGUMENT,
+        error.reason,
+        `${source}: ${error.message}`,
+        error.hint,
+        {},
+        { cause: error },
+      )
     : error;

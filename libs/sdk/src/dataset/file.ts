@@ -53,6 +53,10 @@ function unpack(file: Buffer, source: string): Buffer {
   try {
     return gunzipSync(file, { maxOutputLength: LARGEST_UNPACKED });
   } catch {
-    throw datasetError(source, "cannot be unpacked", "Check that the download is complete; 1 GiB unpacked is the most.");
+    throw datasetError(
+      source,
+      "cannot be unpacked",
+      "Check that the download is complete; 1 GiB unpacked is the most.",
+    );
   }
 }

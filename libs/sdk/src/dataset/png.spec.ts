@@ -7,7 +7,10 @@ const GREEN = [0, 255, 0];
 
 describe("parsePng", () => {
   it("reads grey", () => {
-    const read = parsePng(encode({ width: 3, height: 2, data: Uint8Array.from([0, 1, 2, 3, 4, 255]), channels: 1 }), "x");
+    const read = parsePng(
+      encode({ width: 3, height: 2, data: Uint8Array.from([0, 1, 2, 3, 4, 255]), channels: 1 }),
+      "x",
+    );
     expect(read).toMatchObject({ shape: [1, 1, 2, 3], kind: "bytes" });
     expect([...read.values]).toEqual([0, 1, 2, 3, 4, 255]);
   });
@@ -44,7 +47,16 @@ describe("parsePng", () => {
     const colours = parsePng(encode({ ...base, palette: [RED, GREEN] }), "x");
     expect(colours.shape).toEqual([1, 3, 2, 2]);
     expect([...colours.values]).toEqual([255, 0, 0, 255, 0, 255, 255, 0, 0, 0, 0, 0]);
-    const greys = parsePng(encode({ ...base, palette: [[9, 9, 9], [200, 200, 200]] }), "x");
+    const greys = parsePng(
+      encode({
+        ...base,
+        palette: [
+          [9, 9, 9],
+          [200, 200, 200],
+        ],
+      }),
+      "x",
+    );
     expect(greys.shape).toEqual([1, 1, 2, 2]);
     expect([...greys.values]).toEqual([9, 200, 200, 9]);
   });

@@ -83,14 +83,17 @@ export class FakeAccessPoint {
   }
 
   private unary(handlers: Readonly<Record<string, Handler>>) {
-    return byName(handlers, (name, handler) => (call: ServerUnaryCall<unknown, unknown>, done: sendUnaryData<unknown>) => {
-      try {
-        this.enter(name, call);
-        done(null, handler(call.request as never));
-      } catch (error) {
-        done(toServiceError(error));
-      }
-    });
+    return byName(
+      handlers,
+      (name, handler) => (call: ServerUnaryCall<unknown, unknown>, done: sendUnaryData<unknown>) => {
+        try {
+          this.enter(name, call);
+          done(null, handler(call.request as never));
+        } catch (error) {
+          done(toServiceError(error));
+        }
+      },
+    );
   }
 
   private uploads(handlers: Readonly<Record<string, Handler>>) {
@@ -109,7 +112,9 @@ export class FakeAccessPoint {
     );
   }
 
-  private downloads(handlers: Readonly<Record<string, (request: never, signal: AbortSignal) => AsyncIterable<unknown>>>) {
+  private downloads(
+    handlers: Readonly<Record<string, (request: never, signal: AbortSignal) => AsyncIterable<unknown>>>,
+  ) {
     return byName(handlers, (name, handler) => async (call: ServerWritableStream<unknown, unknown>) => {
       const ended = new AbortController();
       call.on("cancelled", () => ended.abort());

@@ -42,8 +42,19 @@ export class FakeJobs {
     this.headers.push(first.value);
     if (!this.all.has(jobId)) {
       const bytes = Buffer.concat(rest.map((body) => (body?.$case === "chunk" ? body.value : Buffer.alloc(0))));
-      this.values.set(jobId, Float64Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readDoubleLE(8 * i)));
-      const job = { id: jobId, name, assetId, agreementId, operation, records: shape[0], state: JobState.JOB_STATE_QUEUED };
+      this.values.set(
+        jobId,
+        Float64Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readDoubleLE(8 * i)),
+      );
+      const job = {
+        id: jobId,
+        name,
+        assetId,
+        agreementId,
+        operation,
+        records: shape[0],
+        state: JobState.JOB_STATE_QUEUED,
+      };
       this.all.set(jobId, member.MemberJob.fromPartial({ job }));
       this.onSubmit(jobId);
     }

@@ -15,7 +15,12 @@ export const fakeOrganisations = () => ({
   getOrganisation: ({ organisationId }: member.GetOrganisationRequest) => {
     const known: Record<string, string> = { "": "b", "clinic-a": "a", "clinic-z": "2" };
     if (!(organisationId in known))
-      throw new ParleyError(Code.NOT_FOUND, "ORGANISATION_NOT_FOUND", `there is no ${organisationId}`, "Check the name.");
+      throw new ParleyError(
+        Code.NOT_FOUND,
+        "ORGANISATION_NOT_FOUND",
+        `there is no ${organisationId}`,
+        "Check the name.",
+      );
     const found = organisation(organisationId || "clinic-b", known[organisationId]);
     return { organisation: found, trusted: organisationId === "clinic-a" };
   },
