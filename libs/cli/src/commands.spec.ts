@@ -161,7 +161,16 @@ describe("asset", () => {
     const { out, err } = await shell(...publish);
     expect(err).toBe("Warning: no range\n");
     expect(out).toMatch(/Asset: +mdl_[^]*Next: parley agreement offer --asset mdl_/);
-    expect((await json(...publish, "--schema", file("bad.json", '{"lo": "x", "hi": 1}'))).exit).toBe(2);
+    expect(await json(...publish, "--schema", file("bad.json", '{"lo": "x", "hi": 1}'))).toMatchObject({
+      exit: 1,
+      value: {
+        error: { code: "SCHEMA_INVALID", message: expect.stringMatching(/bad\.json is not valid: lo: /) as string },
+      },
+    });
+    expect(await json(...publish, "--schema", "missing.json")).toMatchObject({
+      exit: 1,
+      value: { error: { message: "the schema missing.json cannot be read as JSON" } },
+    });
   });
 
   it("lists and shows", async () => {

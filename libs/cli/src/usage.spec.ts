@@ -54,7 +54,11 @@ describe("wrong usage", () => {
       `--input-range ${range} is not a range`,
       "LO,HI",
     ]),
-    [["asset", "publish", "m", "--name", "n", "--schema", "missing.json"], "cannot be read as JSON", '"lo"'],
+    [
+      "asset publish m --name n --input-range 0,1 --schema s.json".split(" "),
+      "give --input-range or --schema, not both",
+      "parley --help",
+    ],
     ...["0", "-1", "1.5", "many"].map((records): [string[], string, string] => [
       `agreement offer --asset a --to b --records ${records} --expires 2030-01-01 --output logits`.split(" "),
       "give a whole number of at least 1",

@@ -9,3 +9,4 @@ export { readDataset } from "./dataset/file.js";
 export { listProfiles, loadProfile, profileFolders, saveProfile, type Profile } from "./profile.js";
 export { Code, ParleyError } from "@parley/proto";
 export { isAway } from "./retry.js";
+export { readInputSchema } from "./input-schema-file.js";
