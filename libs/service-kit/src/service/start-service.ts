@@ -65,7 +65,10 @@ export async function startService(settings: ServiceSettings): Promise<RunningSe
 
 /** For `main.ts`: runs a service until SIGTERM or SIGINT, then drains and exits with 0; a failed start exits with 1 and one clear line. */
 export async function runService(start: () => Promise<RunningService>, logger: Logger): Promise<void> {
-  const starting = start();
+  const starting = (async () => {
+    refuseInspection();
+    return start();
+  })();
   // Before it has started: a signal in that moment must drain as well.
   for (const signal of ["SIGTERM", "SIGINT"] as const)
     process.once(signal, () => {
@@ -85,6 +88,19 @@ export async function runService(start: () => Promise<RunningService>, logger: L
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);
   }
+}
+
+/** Memory holds keys and shares: in production nothing may open a window into it. @throws Error */
+export function refuseInspection(
+  env: NodeJS.ProcessEnv = process.env,
+  args: readonly string[] = process.execArgv,
+): void {
+  if (env.PARLEY_ENV !== "production") return;
+  const flag = [...args, ...(env.NODE_OPTIONS ?? "").split(/\s+/)].find((arg) =>
+    /^--(inspect|heapsnapshot|heap-prof|cpu-prof|report)/.test(arg),
+  );
+  if (flag)
+    throw new Error(`${flag} is refused in production: it would write keys and shares to disk or to a debugger`);
 }
 
 const nestLogger = (logger: Logger): LoggerService => ({

@@ -41,7 +41,14 @@ export function requirePinnedParties(
   const [mine, theirs] = party === 0 ? [terms.modelOwner, terms.dataOwner] : [terms.dataOwner, terms.modelOwner];
   requireSame(terms, mine, own.keys);
   requireSame(terms, theirs, requireTrusted(vault, theirs.org));
-  requireSame(terms, terms.dealer, requireTrusted(vault, terms.dealer.org));
+  const dealer = requireDealer(vault); // the dealer at which this organisation enrolled, never just any trusted one
+  if (terms.dealer.org !== dealer.id)
+    throw precondition(
+      "PINNED_KEYS_DIFFER",
+      `agreement ${terms.id} names ${terms.dealer.org} as dealer; ${own.id} is enrolled at ${dealer.id}`,
+      "Do not go on; ask the partner which dealer it means.",
+    );
+  requireSame(terms, terms.dealer, dealer);
   return { party, partner: theirs.org };
 }
 

@@ -1,3 +1,4 @@
+import { isId } from "@parley/agreement";
 import { agreements, fromServiceError, Code } from "@parley/proto";
 import type { Logger } from "@parley/service-kit";
 import type { Vault } from "../store/vault.js";
@@ -6,7 +7,9 @@ import type { Changes } from "./changes.js";
 import type { Router } from "./router.js";
 
 /** Refused agreements that are remembered, each with the last text that was refused. */
-const MOST_REFUSED = 1000;
+const MOST_REFUSED = 100;
+/** Characters of an agreement with two bundles of authorities, generously. */
+const MOST_TEXT = 256 * 1024;
 
 /** Follows the router's word on agreements. It may end or suspend one, and point to one that both signed; it cannot make one. */
 export class AgreementWatch {
@@ -38,7 +41,11 @@ export class AgreementWatch {
   }
 
   private async apply(agreement: agreements.Agreement) {
-    const { id, state } = agreement;
+    const { id, state, jws } = agreement;
+    if (!isId("agr", id) || jws.length > MOST_TEXT) {
+      this.logger.warn({ length: jws.length }, "the router sent something that is not an agreement");
+      return;
+    }
     switch (state) {
       case agreements.AgreementState.AGREEMENT_STATE_ACTIVE:
         if (this.vault.agreements.setSuspended(id, false)) this.note("agreement.resumed", id);

@@ -23,7 +23,7 @@ export class WorkerEnrolment {
     const { token, secretHash, expires } = createOneTimeToken({
       address: this.addresses.members,
       caDer: this.own.keys.bundle[0],
-      validSeconds: validSeconds || DAY_SECONDS,
+      validSeconds: Math.min(validSeconds || DAY_SECONDS, 30 * DAY_SECONDS),
     });
     this.vault.database.transaction(() => {
       this.vault.keys.addWorkerToken(secretHash, expires);

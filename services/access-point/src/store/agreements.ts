@@ -97,11 +97,13 @@ export class Agreements {
     );
   }
 
+  /** An agreement has one mask, for good: two would give the data owner two views of the weights. @throws Error for a second */
   setMask(digest: string, mask: { id: string; nonce: string; digest: string }) {
-    this.database.run(
-      `UPDATE agreements SET mask_id = :id, mask_nonce = :nonce, masked_digest = :masked WHERE digest = :digest`,
+    const changed = this.database.run(
+      `UPDATE agreements SET mask_id = :id, mask_nonce = :nonce, masked_digest = :masked WHERE digest = :digest AND mask_id IS NULL`,
       { digest, id: mask.id, nonce: mask.nonce, masked: mask.digest },
     );
+    if (changed === 0) throw new Error("the agreement has a mask already, or is not held here");
   }
 
   /** Suspends or resumes; a revoked one stays revoked. True where something changed. */

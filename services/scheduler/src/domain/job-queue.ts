@@ -72,7 +72,14 @@ export class JobQueue {
     const worker = new Worker(
       nameOf(org),
       async ({ id = "" }) => {
-        await run(id);
+        try {
+          await run(id);
+        } catch (error) {
+          if (error instanceof TryAgain) throw error;
+          this.logger.warn({ job: id, err: error }, "attempt could not be run");
+          // What is thrown here is stored in Redis: not the text of a database's error, which quotes parameters.
+          throw new TryAgain("the attempt could not be run");
+        }
       },
       {
         connection: this.#redis,
@@ -85,9 +92,6 @@ export class JobQueue {
       },
     );
     worker.on("error", () => {}); // told once by the connection
-    worker.on("failed", (job, error) => {
-      if (!(error instanceof TryAgain)) this.logger.warn({ job: job?.id, err: error }, "attempt could not be run");
-    });
     return {
       close: async () => {
         if (!(await answered(worker.close(), 5_000))) await answered(worker.close(true));

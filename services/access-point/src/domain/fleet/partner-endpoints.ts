@@ -4,6 +4,11 @@ import type { Changes } from "../changes.js";
 import { pause } from "../pause.js";
 import type { Router } from "../router.js";
 
+/** Endpoints of a partner that are kept. */
+const MOST = 64;
+/** Only host:port: gRPC knows other schemes, which the router must not choose. */
+const isAddress = (text: string) => /^(\[[0-9a-fA-F:]+\]|[a-zA-Z0-9.-]+):\d{1,5}$/.test(text);
+
 /** Where partners' workers are reached, as the router says: an address grants nothing, since workers check the pinned bundle of who answers there. */
 export class PartnerEndpoints {
   private readonly known = new Map<string, readonly string[]>();
@@ -43,7 +48,9 @@ export class PartnerEndpoints {
     let changed = false;
     for (const partner of partners) {
       const { organisation } = await this.router.identity.getOrganisation({ organisationId: partner });
-      const endpoints = organisation?.revoked ? [] : (organisation?.workerEndpoints ?? []);
+      const endpoints = organisation?.revoked
+        ? []
+        : (organisation?.workerEndpoints ?? []).filter(isAddress).slice(0, MOST);
       if (endpoints.join() !== this.of(partner).join()) changed = true;
       this.known.set(partner, endpoints);
     }

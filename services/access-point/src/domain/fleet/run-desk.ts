@@ -10,6 +10,7 @@ import { denied, invalid, precondition } from "../refusal.js";
 import type { Tickets } from "../tickets.js";
 import type { AttachedWorker } from "./attached-worker.js";
 import { keyOf } from "./dispatcher.js";
+import { OpeningRate } from "./opening-rate.js";
 import type { Fleet } from "./fleet.js";
 
 const hexOf = (bytes: Buffer, length: number, what: string): string => {
@@ -27,6 +28,7 @@ const PRESUME_MS = 60_000;
 export class RunDesk {
   /** Bound runs under way now, with the agreement's digest. Their sessions are no longer prepared ones. */
   private readonly bound = new Map<string, string>();
+  private readonly openings = new OpeningRate();
 
   constructor(
     private readonly own: { readonly id: string },
@@ -67,7 +69,10 @@ export class RunDesk {
     const agreement = this.inForce(hexOf(request.agreementDigest, 32, "an agreement digest"));
     if (agreement.party !== 0)
       throw denied("NOT_MODEL_OWNER", `${this.own.id} is not the model owner of agreement ${agreement.id}`);
-    const claims = await this.tickets.verify(request.ticket);
+    const claims = await this.tickets.verify(request.ticket).catch((error: unknown) => {
+      this.refusedBind(agreement, request, error);
+      throw error;
+    });
     this.tickets.requireFits(claims, agreement, { job: request.jobId, attempt: request.attemptId });
     const total = claims.runs.reduce((sum, records) => sum + records, 0);
     const cut = cutRuns(total, planOf(agreement).maxRecords).join() === claims.runs.join();
@@ -106,6 +111,20 @@ export class RunDesk {
       });
     });
     this.bound.set(keyOf(run.attempt, run.run), agreement.digest);
+  }
+
+  /** A forged, expired or foreign ticket leaves a trace. */
+  private refusedBind(agreement: HeldAgreement, request: fleet.BindRun, error: unknown) {
+    this.vault.audit.append({
+      action: "run.refused",
+      actor: agreement.partner,
+      subject: agreement.id,
+      traceId: continueTrace(request.traceparent).traceId,
+      details: {
+        attempt: request.attemptId.slice(0, 40),
+        reason: error instanceof ParleyError ? error.reason : "INTERNAL",
+      },
+    });
   }
 
   /** How a bound run ended: its quota returns only where the last message did not leave. */
@@ -162,6 +181,7 @@ export class RunDesk {
         `agreement ${agreement.id} has its ${agreement.maxPrepared} prepared sessions already`,
         "Close one that is not needed, or wait; the agreement sets the number (max_prepared).",
       );
+    this.openings.require(agreement);
     worker.sessions.set(request.session, agreement.digest);
   }
 
@@ -172,6 +192,8 @@ export class RunDesk {
   /** A worker's stream broke: what it had bound counts as revealed unless it says otherwise in time. */
   lost(worker: AttachedWorker) {
     worker.sessions.clear();
+    // Their sessions are gone with the worker: they must not make room for more than maxPrepared.
+    for (const { attempt, run } of this.vault.ledger.open(worker.name)) this.bound.delete(keyOf(attempt, run));
     const runs = this.vault.ledger.open(worker.name);
     if (runs.length > 0) setTimeout(() => this.presume(runs), this.presumeMs).unref();
   }

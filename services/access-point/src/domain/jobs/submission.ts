@@ -22,8 +22,21 @@ const REFUSALS: readonly Code[] = [
   Code.UNAUTHENTICATED,
 ];
 
+/** A submission as it arrived. */
+interface Arrival {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Digest of everything that makes it this submission and no other. */
+  readonly content: string;
+  readonly user: string;
+  readonly trace: TraceContext;
+  readonly receivedAt: number;
+}
+
 /** Takes jobs in: everything is checked before anything is spent, and stored before the router hears of it. */
 export class Submission {
+  /** Ids of jobs that are being stored: a second call with one of them must not touch its input. */
+  private readonly storing = new Set<string>();
+
   constructor(
     private readonly own: { readonly id: string },
     private readonly vault: Vault,
@@ -49,13 +62,37 @@ export class Submission {
       const known = this.vault.jobs.get(header.jobId);
       if (known) return this.again(known, content, user);
     }
+    const id = header.jobId || newId("job");
+    if (this.storing.has(id))
+      throw new ParleyError(
+        Code.ABORTED,
+        "JOB_BEING_SUBMITTED",
+        `job ${id} is being submitted by another call`,
+        "Send it again in a moment.",
+      );
+    this.storing.add(id);
+    try {
+      const job = await this.store(id, header, agreement, plan, { bytes, content, user, trace, receivedAt });
+      return await this.create(job);
+    } finally {
+      this.storing.delete(id);
+    }
+  }
+
+  /** Input and job on disk. Only the call that adds the row has written the input: see `storing`. */
+  private async store(
+    id: string,
+    header: member.SubmitJobHeader,
+    agreement: HeldAgreement,
+    plan: Plan,
+    { bytes, content, user, trace, receivedAt }: Arrival,
+  ): Promise<StoredJob> {
     const records = header.shape[0];
     const values = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8);
     const input = await refusing(() => encodeInput(plan, values, records));
-    const id = header.jobId || newId("job");
     await this.vault.files.write("inputs", id, [new Uint8Array(input.buffer, input.byteOffset, input.byteLength)]);
-    const added = this.vault.database.transaction(() => {
-      const isNew = this.vault.jobs.add({
+    this.vault.database.transaction(() => {
+      this.vault.jobs.add({
         id,
         user,
         name: header.name,
@@ -68,18 +105,15 @@ export class Submission {
         traceparent: traceparentOf(trace),
         receivedAt,
       });
-      if (isNew)
-        this.vault.audit.append({
-          action: "job.submitted",
-          actor: `${this.own.id}/${user}`,
-          subject: id,
-          traceId: trace.traceId,
-          details: { asset: header.assetId, agreement: agreement.id, records },
-        });
-      return isNew;
+      this.vault.audit.append({
+        action: "job.submitted",
+        actor: `${this.own.id}/${user}`,
+        subject: id,
+        traceId: trace.traceId,
+        details: { asset: header.assetId, agreement: agreement.id, records },
+      });
     });
-    const job = this.vault.jobs.get(id)!;
-    return added ? this.create(job) : this.again(job, content, user);
+    return this.vault.jobs.get(id)!;
   }
 
   /** After a restart, or once the scheduler can be reached again: jobs that it may not know yet. Idempotent by job id. */
