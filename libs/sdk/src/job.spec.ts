@@ -1,4 +1,5 @@
 import { Code, ParleyError, scheduler } from "@parley/proto";
+import { getEventListeners } from "node:events";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Asset } from "./asset.js";
 import type { Job, JobOptions } from "./job.js";
@@ -160,11 +161,13 @@ describe("Job", () => {
   it("goes on when the access point is away while it is watched", async () => {
     fake.jobs.onSubmit = () => {};
     const job = await create().send();
-    const waiting = job.wait({ onProgress: ({ state }) => void (state === "queued" && fake.stop()) });
+    const { signal } = new AbortController();
+    const waiting = job.wait({ signal, onProgress: ({ state }) => void (state === "queued" && fake.stop()) });
     await new Promise((resolve) => setTimeout(resolve, 700)); // longer than one pause between attempts
     fake.jobs.succeed(job.id, [1n, 2n, 3n, 4n]);
     await fake.resume();
     expect((await waiting).result.logits[1]).toEqual(["3", "4"]);
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   it("is one job where the access point went away in the middle of the submission", async () => {

@@ -169,8 +169,10 @@ export class Job {
   /** Reconnects while the access point is away; gives up after a minute without an answer. */
   private async watch(settings: { onProgress?: (job: Job) => void; signal?: AbortSignal }) {
     for (let lastAnswer = Date.now(); !this.ended;) {
+      // a signal of this attempt alone, so that attempts leave no listeners on the caller's
+      const signal = settings.signal && AbortSignal.any([settings.signal]);
       try {
-        for await (const { job } of this.client.watchJob({ jobId: this.id }, { signal: settings.signal })) {
+        for await (const { job } of this.client.watchJob({ jobId: this.id }, { signal })) {
           this.#answer = job;
           lastAnswer = Date.now();
           settings.onProgress?.(this);

@@ -81,5 +81,5 @@ function describe(job: Job, out: string | undefined): string {
     ? `online ${t.onlineMs.toFixed(2)} ms, submit to result ${t.submitToResultMs.toFixed(1)} ms, ${t.bytes.p1ToP0 + t.bytes.p0ToP1} bytes in ${t.messages} messages`
     : "";
   const what = out ? `The result is in ${out}` : job.result.toText().trimEnd();
-  return `${what}\n\nJob ${job.id}: ${job.records} records, ${times}`;
+  return `${what}\n\nJob ${job.id}: ${job.records} record${job.records === 1 ? "" : "s"}, ${times}`;
 }
