@@ -36,7 +36,7 @@ export class WorkerContext implements OnApplicationShutdown {
     });
     const agreements = new AgreementSet(this.trust, logger);
     const operands = new Operands(() => this.#client);
-    this.#dealers = new DealerLink(own);
+    this.#dealers = new DealerLink(own, config.PARLEY_SESSION_TIMEOUT_MS);
     const settings = {
       name: config.PARLEY_WORKER_NAME,
       endpoint: () => this.#endpoint,
@@ -81,8 +81,9 @@ export class WorkerContext implements OnApplicationShutdown {
   /** Takes no new work, lets what runs finish, then ends. */
   async onApplicationShutdown() {
     this.#stock.close();
-    for (const end = Date.now() + DRAIN_MS; this.#runner.busy && Date.now() < end;)
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    const end = Date.now() + DRAIN_MS;
+    await this.peers.drain(DRAIN_MS);
+    while (this.#runner.busy && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
     this.peers.close();
     this.link.close();
     this.#renewal.close();

@@ -14,7 +14,8 @@ import { readFileSync } from "node:fs";
 export interface Enrolled {
   readonly org: string;
   readonly certificate: CertificateHolder;
-  readonly bundle: Buffer[];
+  /** Replaced where the access point renews with another one. */
+  bundle: Buffer[];
   readonly fleetAddress: string;
   readonly expires: Date;
 }
@@ -51,10 +52,10 @@ export async function enrolWorker(tokenFile: string): Promise<Enrolled> {
 }
 
 /** The own access point, as a server that a worker expects. */
-export const accessPointOf = ({ org, bundle }: Enrolled): ExpectedServer => ({
-  org,
+export const accessPointOf = (enrolled: Enrolled): ExpectedServer => ({
+  org: enrolled.org,
   role: "access-point",
-  bundle: () => bundle,
+  bundle: () => enrolled.bundle,
 });
 
 /** Renews the certificate at half of its life, without a restart; tries again every minute where it cannot. */
@@ -79,6 +80,7 @@ export class Renewal {
       const { privateKeyPem, csrDer } = await createKeyAndCsr();
       const answer = await this.client.renewCertificate({ csr: Buffer.from(csrDer) });
       this.enrolled.certificate.replace({ certificatePem: chain(answer.certificate, answer.bundle), privateKeyPem });
+      this.enrolled.bundle = answer.bundle;
       this.logger.info("certificate renewed");
       this.plan(answer.expires ?? expires);
     } catch (error) {

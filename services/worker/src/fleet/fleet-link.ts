@@ -40,6 +40,7 @@ export class FleetLink {
   readonly #abort = new AbortController();
   #queue: MessageQueue<fleet.AttachRequest> | undefined;
   #number = 0n;
+  readonly #waiting: (() => void)[] = [];
   #attached: () => void = () => {};
   /** Resolves when the first stream is up. */
   readonly attached = new Promise<void>((resolve) => (this.#attached = resolve));
@@ -72,21 +73,34 @@ export class FleetLink {
     });
   }
 
+  /** The same, kept for a minute where the access point is away. @throws ParleyError with its refusal */
+  async askSurely(body: Body): Promise<void> {
+    for (const until = Date.now() + HOLD_MS; ; await this.nextStream()) {
+      try {
+        return await this.ask(body);
+      } catch (error) {
+        if (!(error instanceof ParleyError) || error.reason !== "ACCESS_POINT_AWAY" || Date.now() > until) throw error;
+      }
+    }
+  }
+
   /** Tells the access point, without an answer. */
   tell(body: Body): void {
     this.#queue?.push({ requestId: 0n, body });
   }
 
-  /** Hands a result over, also after a reconnection. */
+  /** Hands a result over, also after a reconnection: in the next hello, or by itself where that has left already. */
   async deliver(result: fleet.RunResult): Promise<void> {
     const key = `${result.attemptId}/${result.run}`;
     this.#finished.set(key, { result, until: Date.now() + HOLD_MS });
-    try {
-      await this.ask({ $case: "runResult", value: result });
-      this.#finished.delete(key);
-    } catch {
-      // Reported in the next hello.
-    }
+    await this.askSurely({ $case: "runResult", value: result }).then(
+      () => this.#finished.delete(key),
+      (error: unknown) => this.logger.warn({ attemptId: result.attemptId, err: error }, "a result was not taken"),
+    );
+  }
+
+  private nextStream(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   private async follow() {
@@ -112,6 +126,7 @@ export class FleetLink {
             wait = 100;
             for (const { result } of held) this.#finished.delete(`${result.attemptId}/${result.run}`);
             this.#attached();
+            for (const wake of this.#waiting.splice(0)) wake();
           }
           if (body) this.take(replyTo, body);
         }

@@ -2,6 +2,10 @@ import type { fleet } from "@parley/proto";
 import type { Logger, TrustStore } from "@parley/service-kit";
 import { readAgreement, type WorkingAgreement } from "./agreement.js";
 
+/** True where an agreement is gone, or its mask is another one: sessions end with their mask. */
+const maskChanged = (before: WorkingAgreement["mask"], now: WorkingAgreement | undefined) =>
+  now === undefined || (before !== undefined && !now.mask?.id.equals(before.id));
+
 /** The active agreements, as the access point last sent them. One that is missing is ended. */
 export class AgreementSet {
   #agreements = new Map<string, WorkingAgreement>();
@@ -37,7 +41,7 @@ export class AgreementSet {
       } catch (error) {
         this.logger.warn({ err: error }, "an agreement was refused");
       }
-    const ended = [...this.#agreements.keys()].filter((id) => !next.has(id));
+    const ended = [...this.#agreements].filter(([id, { mask }]) => maskChanged(mask, next.get(id))).map(([id]) => id);
     this.#agreements = next;
     this.pinPartners();
     for (const id of ended) for (const listener of this.#ended) listener(id);

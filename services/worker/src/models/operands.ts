@@ -47,6 +47,7 @@ const weightLimit = (agreement: WorkingAgreement) => 2 * maskBytes(agreement.pla
 export class Operands {
   readonly #weights = new Loads<Weights>();
   readonly #masked = new Loads<Buffer>();
+  readonly #maskOf = new Map<string, string>();
 
   constructor(private readonly fleet: () => FleetClient) {}
 
@@ -64,7 +65,7 @@ export class Operands {
 
   /** D from the own access point's vault, its digest checked. */
   stored(agreement: WorkingAgreement, mask: NonNullable<WorkingAgreement["mask"]>): Promise<Buffer> {
-    return this.#masked.get(mask.id.toString("hex"), async () => {
+    return this.#masked.get(this.maskKey(agreement, mask), async () => {
       const bytes = await collect(this.fleet().getMaskedWeights({ maskId: mask.id }), maskBytes(agreement.plan), "D");
       return checked(bytes, mask.digest);
     });
@@ -76,7 +77,7 @@ export class Operands {
     mask: NonNullable<WorkingAgreement["mask"]>,
     partner: () => AsyncIterable<{ chunk: Buffer }>,
   ): Promise<Buffer> {
-    return this.#masked.get(mask.id.toString("hex"), async () => {
+    return this.#masked.get(this.maskKey(agreement, mask), async () => {
       try {
         return checked(
           await collect(this.fleet().getMaskedWeights({ maskId: mask.id }), maskBytes(agreement.plan), "D"),
@@ -91,9 +92,18 @@ export class Operands {
     });
   }
 
+  private maskKey(agreement: WorkingAgreement, mask: NonNullable<WorkingAgreement["mask"]>): string {
+    const key = mask.id.toString("hex");
+    this.#maskOf.set(agreement.id, key);
+    return key;
+  }
+
   /** Forgets what belongs to an agreement that ended. */
   forget(agreementId: string): void {
     this.#weights.forget(agreementId);
+    const maskId = this.#maskOf.get(agreementId);
+    if (maskId) this.#masked.forget(maskId);
+    this.#maskOf.delete(agreementId);
   }
 }
 

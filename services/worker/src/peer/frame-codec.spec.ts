@@ -23,8 +23,13 @@ describe("frames", () => {
     };
     expect(decodeRequest(encodeRequest(control))).toEqual({ control });
     expect(() => decodeRequest(Buffer.alloc(0))).toThrow("empty");
-    expect(() => decodeRequest(Buffer.from([0x0a, 0xff, 0xff]))).toThrow();
-    expect(() => decodeRequest(Buffer.from([0x0a, 0x05, 1]))).toThrow();
+    for (const bytes of [
+      [0x0a, 0xff, 0xff],
+      [0x0a, 0x05, 1],
+      [0x0f],
+      [0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+    ])
+      expect(() => decodeRequest(Buffer.from(bytes))).toThrow(RangeError);
     expect(() => decodeFrame(Buffer.alloc(7))).toThrow("shorter than its head");
   });
 });

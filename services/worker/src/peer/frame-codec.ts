@@ -46,6 +46,15 @@ function frameOf(message: Buffer): Buffer | undefined {
   return undefined;
 }
 
+/** The decoder's own complaints (wire types, varints) are the peer's fault too. */
+function decoded<T>(decode: () => T): T {
+  try {
+    return decode();
+  } catch (cause) {
+    throw new RangeError("a session message cannot be read", { cause });
+  }
+}
+
 type Request = NonNullable<peer.SessionRequest["body"]>;
 type Response = NonNullable<peer.SessionResponse["body"]>;
 export type RequestControl = Exclude<Request, { $case: "frame" }>;
@@ -55,7 +64,7 @@ export type ResponseControl = Exclude<Response, { $case: "frame" }>;
 export function decodeRequest(message: Buffer): Incoming<RequestControl> {
   const frame = frameOf(message);
   if (frame) return { frame };
-  const { body } = peer.SessionRequest.decode(message);
+  const { body } = decoded(() => peer.SessionRequest.decode(message));
   if (!body) throw new RangeError("a session message is empty");
   return body.$case === "frame" ? { frame: body.value } : { control: body };
 }
@@ -64,7 +73,7 @@ export function decodeRequest(message: Buffer): Incoming<RequestControl> {
 export function decodeResponse(message: Buffer): Incoming<ResponseControl> {
   const frame = frameOf(message);
   if (frame) return { frame };
-  const { body } = peer.SessionResponse.decode(message);
+  const { body } = decoded(() => peer.SessionResponse.decode(message));
   if (!body) throw new RangeError("a session message is empty");
   return body.$case === "frame" ? { frame: body.value } : { control: body };
 }

@@ -18,6 +18,11 @@ const MASKED = peer.PeerServiceService.getMaskedWeights;
 const PIECE = 1 << 18;
 /** Sessions of all partners at once; each agreement has its own, lower limit. */
 const MAX_SESSIONS = 1024;
+/** Of one partner, so that none can take the others' places. */
+const MAX_PER_PARTNER = 256;
+
+const draining = () =>
+  new ParleyError(Code.UNAVAILABLE, "DRAINING", "the worker is shutting down", "Retried with another worker.");
 
 type Stream = ServerDuplexStream<Buffer, Buffer>;
 
@@ -25,6 +30,7 @@ type Stream = ServerDuplexStream<Buffer, Buffer>;
 export class PeerServer {
   readonly #server = new Server(STREAM_OPTIONS);
   readonly #open = new Map<Stream, ServerParty>();
+  #draining = false;
 
   constructor(
     private readonly own: CertificateHolder,
@@ -62,16 +68,17 @@ export class PeerServer {
     );
   }
 
-  /** Sessions under way. */
-  get sessions(): number {
-    return this.#open.size;
+  /** Takes no new session, ends those that are not bound, and waits for the others. */
+  async drain(ms: number): Promise<void> {
+    this.#draining = true;
+    const bound = () => [...this.#open.values()].filter((party) => party.bound);
+    for (const party of this.#open.values()) if (!party.bound) party.end(draining());
+    for (const end = Date.now() + ms; bound().length > 0 && Date.now() < end;)
+      await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
   close(): void {
-    for (const party of this.#open.values())
-      party.end(
-        new ParleyError(Code.UNAVAILABLE, "DRAINING", "the worker is shutting down", "Retried with another worker."),
-      );
+    for (const party of this.#open.values()) party.end(draining());
     this.#server.forceShutdown();
   }
 
@@ -79,7 +86,10 @@ export class PeerServer {
     let party: ServerParty | undefined;
     try {
       const caller = authenticatePeer(stream.getAuthContext()?.sslPeerCertificate?.raw, this.trust);
-      if (this.#open.size >= MAX_SESSIONS)
+      if (this.#draining)
+        throw new ParleyError(Code.UNAVAILABLE, "DRAINING", "the worker is shutting down", "Use another worker.");
+      const ofPartner = [...this.#open.values()].filter((open) => open.org === caller.org).length;
+      if (this.#open.size >= MAX_SESSIONS || ofPartner >= MAX_PER_PARTNER)
         throw new ParleyError(
           Code.RESOURCE_EXHAUSTED,
           "TOO_MANY_SESSIONS",

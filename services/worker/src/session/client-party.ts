@@ -18,6 +18,7 @@ import { STREAM_OPTIONS } from "../peer/stream-options.js";
 import { sessionFailure } from "./failure.js";
 import { compareHellos, helloDigest, makeHello } from "./hello.js";
 import { Inbox } from "./inbox.js";
+import { within } from "./within.js";
 import { checkedSchedule, incomingOf, type PartyDependencies } from "./server-party.js";
 
 export interface RunOutcome {
@@ -29,6 +30,8 @@ export interface RunOutcome {
   readonly bytesP0ToP1: number;
 }
 
+/** An address where nobody answers is given up soon: there may be others. */
+const CONNECT_MS = 5_000;
 const asIs = (value: Buffer) => value;
 const micros = (from: number) => Math.round((performance.now() - from) * 1000);
 
@@ -211,6 +214,10 @@ export class ClientParty {
       value: { batchId, agreementDigest: agreement.digest, records, party: fleet.Party.PARTY_CLIENT, traceparent },
     });
     const part = await d.dealers.fetchPart(agreement, mask.id, batchId, records);
+    if (this.#ended) {
+      part.correlations.close();
+      throw this.#ended;
+    }
     this.#stream.write(encodeRequest({ $case: "batch", value: { batchId, fingerprint: part.fingerprint } }));
     this.#session = new ClientSession({
       plan: agreement.plan,
@@ -219,8 +226,8 @@ export class ClientParty {
       correlations: part.correlations,
       channel: this.#channel,
     });
-    await this.#session.prepare();
-    const ready = (await this.#inbox.next("ready", d.timeoutMs)).value;
+    await within(this.#session.prepare(), 4 * d.timeoutMs, () => this.close());
+    const ready = (await this.#inbox.next("ready", 4 * d.timeoutMs)).value;
     if (!ready.fingerprint.equals(part.fingerprint))
       throw new ParleyError(
         Code.ABORTED,
@@ -283,7 +290,7 @@ export class ClientParty {
   /** SHA-256 of the leaf that the server presented in this connection's handshake. */
   private async serverCertificate(): Promise<Buffer> {
     await new Promise<void>((resolve, reject) =>
-      this.#client.waitForReady(Date.now() + this.d.timeoutMs, (error) =>
+      this.#client.waitForReady(Date.now() + Math.min(this.d.timeoutMs, CONNECT_MS), (error) =>
         error
           ? reject(
               new ParleyError(

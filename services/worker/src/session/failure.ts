@@ -45,9 +45,21 @@ const RETRYABLE = new Set<Code>([
   Code.UNKNOWN,
 ]);
 
+/** Refusals that a new batch, or a moment, cures: the dealer gave the part before or forgot it, no place for a session, a peer's damaged message. */
+const RETRYABLE_REASONS = new Set([
+  "PART_REFUSED",
+  "MASK_NOT_FOUND",
+  "MAX_PREPARED",
+  "TOO_MANY_SESSIONS",
+  "TOO_MANY_BATCHES",
+  "SESSION_RATE",
+  "SESSION_PEER_MESSAGE",
+]);
+/** Failures that every attempt would meet again. */
+const FINAL_REASONS = new Set(["SESSION_INVALID", "SESSION_STATE"]);
+
 /** Whether another attempt, with a new batch, may succeed. */
 export const isRetryable = (error: ParleyError): boolean =>
-  RETRYABLE.has(error.code) ||
-  error.reason === "ALREADY_EXISTS" ||
-  error.reason === "TOO_MANY_SESSIONS" ||
-  error.reason.startsWith("SESSION_");
+  (RETRYABLE.has(error.code) && !FINAL_REASONS.has(error.reason)) ||
+  error.code === Code.ALREADY_EXISTS ||
+  RETRYABLE_REASONS.has(error.reason);

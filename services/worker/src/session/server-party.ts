@@ -15,6 +15,7 @@ import { fleet } from "@parley/proto";
 import { sessionFailure } from "./failure.js";
 import { compareHellos, helloDigest, makeHello } from "./hello.js";
 import { Inbox } from "./inbox.js";
+import { within } from "./within.js";
 
 export interface PartyDependencies {
   readonly agreements: AgreementSet;
@@ -49,6 +50,14 @@ export class ServerParty {
     private readonly sink: FrameSink,
     private readonly peer: Peer,
   ) {}
+
+  /** Organisation of the peer's certificate. */
+  get org(): string {
+    return this.peer.org;
+  }
+
+  /** True while a ticket is bound: the run must be let finish. */
+  bound = false;
 
   /** Of the agreement under which the session runs, once known. */
   get agreementId(): string | undefined {
@@ -133,17 +142,17 @@ export class ServerParty {
       $case: "recordBatch",
       value: { batchId, agreementDigest: agreement.digest, records, party: fleet.Party.PARTY_SERVER, traceparent: "" },
     });
-    const [part, weights] = await Promise.all([
-      d.dealers.fetchPart(agreement, maskId, batchId, records),
-      d.operands.weights(agreement),
-    ]);
-    if (!part.fingerprint.equals(fingerprint))
+    const weights = await d.operands.weights(agreement); // first: a part that was fetched must reach a session
+    const part = await d.dealers.fetchPart(agreement, maskId, batchId, records);
+    if (!part.fingerprint.equals(fingerprint)) {
+      part.correlations.close();
       throw new ParleyError(
         Code.ABORTED,
         "BATCH_DIFFERS",
         "the two parts are not of one batch",
         "Retried with a new batch.",
       );
+    }
     if (!this.#channel) throw new Error("the channel is made at the Hello");
     this.#session = new ServerSession({
       plan: agreement.plan,
@@ -152,7 +161,7 @@ export class ServerParty {
       correlations: part.correlations,
       channel: this.#channel,
     });
-    await this.#session.prepare();
+    await within(this.#session.prepare(), 4 * d.timeoutMs, () => this.#session?.destroy());
     this.sink.write(encodeResponse({ $case: "ready", value: { fingerprint: part.fingerprint } }));
   }
 
@@ -186,6 +195,7 @@ export class ServerParty {
         traceparent,
       },
     });
+    this.bound = true;
     const before = { ...channel.counters };
     const timer = setTimeout(
       () => session.destroy(),
@@ -208,8 +218,9 @@ export class ServerParty {
         bytesSent: BigInt(sentBytes - before.sentBytes),
         batchId: this.#batchId,
       };
+      this.bound = false;
       d.fleet
-        .ask({ $case: "runEnded", value })
+        .askSurely({ $case: "runEnded", value })
         .catch((error: unknown) =>
           d.logger.warn(
             { reason: sessionFailure(error).reason, attemptId },
@@ -220,7 +231,8 @@ export class ServerParty {
   }
 
   private requireActive(agreement: WorkingAgreement) {
-    if (!this.d.agreements.get(agreement.id))
+    const now = this.d.agreements.get(agreement.id);
+    if (!now?.mask || !agreement.mask || !now.mask.id.equals(agreement.mask.id))
       throw new ParleyError(
         Code.FAILED_PRECONDITION,
         "AGREEMENT_ENDED",
