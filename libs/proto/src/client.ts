@@ -67,7 +67,7 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
           options,
           (error, response) => (error ? reject(fromServiceError(error)) : resolve(response)),
         );
-        watch(call?.signal, () => active.cancel());
+        watch(call?.signal, active);
       });
     };
   if (method.requestStream && !method.responseStream)
@@ -82,7 +82,7 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
           options,
           (error, response) => (error ? reject(fromServiceError(error)) : resolve(response)),
         );
-        watch(call?.signal, () => active.cancel());
+        watch(call?.signal, active);
         pump(requests, active).catch((error: unknown) => (active.cancel(), reject(fromServiceError(error))));
       });
     };
@@ -95,7 +95,7 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
       active = duplex;
     } else
       active = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, requests, metadata, options);
-    watch(call?.signal, () => active.cancel());
+    watch(call?.signal, active);
     try {
       for await (const message of active) yield message;
     } catch (error) {
@@ -106,9 +106,21 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
   };
 }
 
-function watch(signal: AbortSignal | undefined, cancel: () => void) {
-  if (signal?.aborted) throw new ParleyError(Code.CANCELLED, "CANCELLED", "the call was cancelled by its caller");
-  signal?.addEventListener("abort", cancel, { once: true });
+interface Cancellable {
+  cancel(): void;
+  on?(event: "status", handler: () => void): unknown;
+}
+
+/** Cancels a call with its signal; the signal, which may live longer, does not keep calls that have ended. */
+function watch(signal: AbortSignal | undefined, call: Cancellable) {
+  if (!signal) return;
+  const cancel = () => call.cancel();
+  if (signal.aborted) {
+    cancel();
+    throw new ParleyError(Code.CANCELLED, "CANCELLED", "the call was cancelled by its caller");
+  }
+  signal.addEventListener("abort", cancel, { once: true });
+  call.on?.("status", () => signal.removeEventListener("abort", cancel));
 }
 
 interface Sink {

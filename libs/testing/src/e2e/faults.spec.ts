@@ -1,19 +1,23 @@
 import { Code, type ParleyError } from "@parley/proto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startRedis, startService } from "../system/index.js";
+import { startRedis, startService, type Redis } from "../system/index.js";
 import { images, missing, predict, publish, startRunning, until, type Published, type Running } from "./fixture.js";
 
 /** Each fault leaves the system working: the next prediction is right. */
 describe.skipIf(missing)("faults", () => {
   let running: Running;
   let model: Published;
+  let redisAgain: Redis | undefined;
   const { dataset, pixels } = images(1);
 
   beforeAll(async () => {
     running = await startRunning();
     model = await publish(running, "a", 10_000);
   }, 120_000);
-  afterAll(() => running?.remove(), 60_000);
+  afterAll(async () => {
+    await redisAgain?.stop();
+    await running?.remove();
+  }, 60_000);
 
   const works = async () => {
     const job = await predict(running.b, model.asset, dataset);
@@ -98,7 +102,7 @@ describe.skipIf(missing)("faults", () => {
       .createJob({ operation: "predict", asset: model.asset, dataset })
       .send()
       .catch((error: ParleyError) => error);
-    const again = await startRedis(`${running.folder}/redis`, running.logs, port);
+    redisAgain = await startRedis(`${running.folder}/redis`, running.logs, port);
     if (sent instanceof Error) expect(Code[(sent as ParleyError).code]).toBe("UNAVAILABLE");
     else {
       await sent.wait();
@@ -113,13 +117,9 @@ describe.skipIf(missing)("faults", () => {
       "a prediction with Redis back",
       60_000,
     );
-    await again.stop();
-    Object.assign(running, { redis: again });
   }, 120_000);
 
   it("restarted access points: jobs, results and the single-use ledger are kept", async () => {
-    const port = Number(new URL(running.redis.url).port);
-    const redis = await startRedis(`${running.folder}/redis`, running.logs, port);
     const before = await predict(running.b, model.asset, dataset);
     for (const id of ["clinic-a", "clinic-b"]) {
       const org = organisation(id);
@@ -143,6 +143,5 @@ describe.skipIf(missing)("faults", () => {
       60_000,
     );
     for (const id of ["clinic-a", "clinic-b"]) await organisation(id).accessPoint.stop();
-    await redis.stop();
   }, 120_000);
 });
