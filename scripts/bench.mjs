@@ -1,6 +1,7 @@
 // How long a private prediction takes: a whole system of separate processes, mutual TLS, loopback, one image per job.
 // Writes docs/benchmarks.md as a whole, so that anyone can make it again.
-import { rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compile } from "./compile.mjs";
@@ -22,6 +23,7 @@ docs/benchmarks.md is written where all networks were measured and every result 
 
 const WARM_UP = 20;
 const options = readOptions();
+const machine = describeMachine();
 compile();
 if (options.micro) {
   const { tableGate } = await import("../libs/plan/dist/index.js");
@@ -33,15 +35,15 @@ if (options.micro) {
 const { measure } = await import("./bench/measure.mjs");
 const say = (text) => console.error(text);
 
-const machine = describeMachine();
+const folder = mkdtempSync(join(tmpdir(), "parley-bench-"));
 let system;
 let ok = false;
 const stop = onSignals(async () => {
   await system?.stop();
-  if (system) rmSync(system.folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 });
 try {
-  system = await openSystem(say);
+  system = await openSystem(say, folder);
   const results = [];
   for (const name of options.networks) {
     const counts = options.quick ? { warmUp: 2, runs: 3 } : { warmUp: WARM_UP, runs: options.runs };
