@@ -122,16 +122,26 @@ export class ServerParty {
         "there is no active agreement with that digest here",
         "Offer and accept one, or wait until both access points know it.",
       );
-    const { org, role } = verifyLeaf(this.peer.certificate, agreement.partner.bundle);
-    if (org !== agreement.partner.org || role !== "worker")
+    if (!this.isWorkerOf(agreement)) {
+      const { org, role } = this.peer;
       throw new ParleyError(
         Code.PERMISSION_DENIED,
         "PEER_REFUSED",
-        `${org}/${role} is not a worker of the agreement's data owner`,
-        "Use the data owner's own workers.",
+        `${org}/${role} with that certificate is not a worker of the agreement's data owner`,
+        "Use the data owner's own workers, under an authority that the agreement pins.",
       );
+    }
     this.#agreement = agreement;
     return agreement;
+  }
+
+  private isWorkerOf({ partner }: WorkingAgreement): boolean {
+    try {
+      const { org, role } = verifyLeaf(this.peer.certificate, partner.bundle);
+      return org === partner.org && role === "worker";
+    } catch {
+      return false; // of another authority than the agreement pins
+    }
   }
 
   private async prepare(agreement: WorkingAgreement, maskId: Buffer, records: number) {

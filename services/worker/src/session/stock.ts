@@ -40,10 +40,13 @@ export class Stock {
       sessions: e.sessions,
     }));
     for (const [at, parties] of this.#ready) {
-      const wanted = this.#targets.find((t) => key(t.id, t.records) === at)?.sessions ?? 0;
-      for (const party of parties.splice(wanted)) party.close();
+      for (const party of parties.splice(this.wanted(at))) party.close();
     }
     void this.fill();
+  }
+
+  private wanted(at: string): number {
+    return this.#targets.find((t) => key(t.id, t.records) === at)?.sessions ?? 0;
   }
 
   /** A prepared session for a run: from stock, else prepared now. @throws ParleyError */
@@ -129,6 +132,9 @@ export class Stock {
     try {
       const party = await this.prepare(id, records);
       this.#notBefore.delete(at);
+      // Fewer may be wanted than when its preparation began.
+      const wanted = this.#closed || !this.agreements.get(id) ? 0 : this.wanted(at);
+      if ((this.#ready.get(at)?.length ?? 0) >= wanted) return party.close();
       this.#ready.set(at, [...(this.#ready.get(at) ?? []), party]);
       this.#idle.set(party, setTimeout(() => party.close(), this.d.idleMs).unref());
       party.onEnd = () => this.forget(at, party);

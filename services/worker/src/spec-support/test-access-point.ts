@@ -15,7 +15,7 @@ import { MessageQueue } from "../fleet/message-queue.js";
 
 type Body = NonNullable<fleet.AttachRequest["body"]>;
 type Down = NonNullable<fleet.AttachResponse["body"]>;
-type Kind = Body["$case"];
+type Asked = { [B in Body as B["$case"]]: B["value"] };
 
 const silent = createLogger("access-point", "silent");
 
@@ -29,7 +29,8 @@ export class TestAccessPoint {
   weights: Buffer = Buffer.alloc(0);
   /** Called for each request of a worker before it is answered; what it throws is the answer. */
   onAsk: (body: Body) => Promise<void> | void = () => {};
-  readonly #streams = new Set<MessageQueue<fleet.AttachResponse>>();
+  /** Control streams with the name of their worker. */
+  readonly #streams = new Map<MessageQueue<fleet.AttachResponse>, string>();
   readonly #results = new Map<string, (result: fleet.RunResult) => void>();
   readonly #servers: RpcServer[] = [];
   #fleetAddress = "";
@@ -62,7 +63,7 @@ export class TestAccessPoint {
 
   /** Tells all workers. */
   push(body: Down): void {
-    for (const stream of this.#streams) stream.push({ replyTo: 0n, body });
+    for (const stream of this.#streams.keys()) stream.push({ replyTo: 0n, body });
   }
 
   setAgreements(agreements: fleet.ActiveAgreement[]): void {
@@ -70,23 +71,24 @@ export class TestAccessPoint {
     this.push({ $case: "agreements", value: { agreements } });
   }
 
-  /** Orders a run of its workers; resolves with what the worker reports. */
-  run(order: fleet.RunOrder): Promise<fleet.RunResult> {
-    return new Promise((resolve) => {
+  /** Orders a run of one worker; resolves with what it reports. */
+  run(order: fleet.RunOrder, worker: string): Promise<fleet.RunResult> {
+    return new Promise((resolve, reject) => {
+      const [stream] = [...this.#streams].find(([, name]) => name === worker) ?? [];
+      if (!stream) return reject(new Error(`worker ${worker} is not attached`));
       this.#results.set(`${order.attemptId}/${order.run}`, resolve);
-      this.push({ $case: "run", value: order });
+      stream.push({ replyTo: 0n, body: { $case: "run", value: order } });
     });
   }
 
   /** Breaks the workers' control streams; they attach again. */
   breakStreams(): void {
-    for (const stream of this.#streams) stream.end();
+    for (const stream of this.#streams.keys()) stream.end();
   }
 
   /** What was asked of one kind so far. */
-  of<K extends Kind>(kind: K): Extract<Body, { $case: K }>["value"][] {
-    const bodies = this.asked.filter((body): body is Extract<Body, { $case: K }> => body.$case === kind);
-    return bodies.map(({ value }): Extract<Body, { $case: K }>["value"] => value);
+  of<K extends keyof Asked>(kind: K): Asked[K][] {
+    return this.asked.filter(({ $case }) => $case === kind).map(({ value }) => value as Asked[K]);
   }
 
   async close(): Promise<void> {
@@ -145,7 +147,7 @@ export class TestAccessPoint {
 
   private async *attach(requests: AsyncIterable<fleet.AttachRequest>, signal: AbortSignal) {
     const down = new MessageQueue<fleet.AttachResponse>();
-    this.#streams.add(down);
+    this.#streams.set(down, "");
     signal.addEventListener("abort", () => down.end());
     down.push({ replyTo: 0n, body: { $case: "agreements", value: { agreements: this.agreements } } });
     const follow = async () => {
@@ -163,6 +165,7 @@ export class TestAccessPoint {
 
   private async take(down: MessageQueue<fleet.AttachResponse>, requestId: bigint, body: Body) {
     this.asked.push(body);
+    if (body.$case === "hello") this.#streams.set(down, body.value.name);
     let value = { code: Code.OK, reason: "", message: "", hint: "" };
     try {
       await this.onAsk(body);

@@ -1,6 +1,13 @@
 import { Dealing, correctionBytes, deriveBatch, expandMask } from "@parley/correlation";
 import { Code, ParleyError, dealer } from "@parley/proto";
-import { RpcServer, TrustStore, createLogger, implement, mutualServerCredentials } from "@parley/service-kit";
+import {
+  RpcServer,
+  TrustStore,
+  type Binding,
+  createLogger,
+  implement,
+  mutualServerCredentials,
+} from "@parley/service-kit";
 import { testOrganisation, type TestOrganisation } from "@parley/service-kit/testing";
 import { randomBytes } from "node:crypto";
 import { densePlan, digestOfPlan } from "./network.js";
@@ -40,7 +47,7 @@ export class TestDealer {
   static async start(partners: readonly TestOrganisation[]): Promise<TestDealer> {
     const organisation = await testOrganisation("dealer");
     const trust = new TrustStore(Object.fromEntries(partners.map((p) => [p.id, p.bundle])));
-    const binding = implement<dealer.DealerServiceServer>(
+    const binding: Binding = implement<dealer.DealerServiceServer>(
       dealer.DealerServiceService,
       {
         createEnrolmentToken: unused,
@@ -63,7 +70,7 @@ export class TestDealer {
       trust,
       logger: createLogger("dealer", "silent"),
     });
-    const self = new TestDealer(organisation, server);
+    const self: TestDealer = new TestDealer(organisation, server);
     self.address = `localhost:${await server.listen("127.0.0.1:0")}`;
     return self;
   }
