@@ -1,6 +1,15 @@
 import { fleet } from "@parley/proto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { images, missing, predict, publish, startRunning, until, type Published, type Running } from "../e2e/fixture.js";
+import {
+  images,
+  missing,
+  predict,
+  publish,
+  startRunning,
+  until,
+  type Published,
+  type Running,
+} from "../e2e/fixture.js";
 import { startService, type Organisation } from "../system/index.js";
 import { EvilWorker } from "./evil-worker.js";
 import { audited, authorityOf, certificateOf, dealerClient, drain, refusal } from "./intruder.js";
@@ -39,7 +48,12 @@ describe.skipIf(missing)("a batch is used once", () => {
     const org = organisation(id);
     await org.accessPoint.kill();
     const env = org.accessPointEnv;
-    org.accessPoint = await startService({ service: "access-point", name: `${id}-access-point`, logs: running.logs, env });
+    org.accessPoint = await startService({
+      service: "access-point",
+      name: `${id}-access-point`,
+      logs: running.logs,
+      env,
+    });
   };
   const works = async () => {
     const { dataset, pixels } = images(1);
@@ -81,7 +95,9 @@ describe.skipIf(missing)("a batch is used once", () => {
     expect(await prepared(spent.id, running.a)).toBe(true);
     expect(await nameAgain(0)).toBe("BATCH_USED");
     expect(await nameAgain(1)).toBe("BATCH_USED");
-    expect((await audited(running.a, "batch.prepared")).filter((e) => e.details.batch === spent.id.toString("hex"))).toHaveLength(1);
+    expect(
+      (await audited(running.a, "batch.prepared")).filter((e) => e.details.batch === spent.id.toString("hex")),
+    ).toHaveLength(1);
   }, 60_000);
 
   it("the dealer gives each part once: not again to the worker that had it, nor to another of that organisation, nor for the other role", async () => {

@@ -34,7 +34,11 @@ export async function drain<T>(stream: AsyncIterable<T>): Promise<T[]> {
 }
 
 /** A certificate of a role under an authority, which may name another organisation than its own. */
-export async function certificateOf(authority: Authority, role: string, as = authority.org): Promise<CertificateHolder> {
+export async function certificateOf(
+  authority: Authority,
+  role: string,
+  as = authority.org,
+): Promise<CertificateHolder> {
   const { privateKeyPem, csrDer } = await createKeyAndCsr();
   const leaf = { org: as, role, dnsNames: ["localhost"], csrDer, validHours: 1 };
   const { pem } = await issueCertificate({ ...authority, org: as }, leaf);

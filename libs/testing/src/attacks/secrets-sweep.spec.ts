@@ -104,7 +104,9 @@ describe.skipIf(missing)("secrets that are no data", () => {
     const scientist = Parley.connect({ ...b.profile, apiKey });
     expect((await predict(scientist, model.asset, dataset)).success).toBe(true);
     await failing(scientist.client.createWorkerToken({ validSeconds: 1 }));
-    await failing(predict(scientist, model.asset, { ...dataset, shape: [50, 28, 28], values: new Float64Array(50 * 784) }));
+    await failing(
+      predict(scientist, model.asset, { ...dataset, shape: [50, 28, 28], values: new Float64Array(50 * 784) }),
+    );
     scientist.close();
     const wrong = `prl_${"wrongkey".repeat(6)}`;
     secrets.push(...needles("a wrong API key", wrong));
@@ -160,7 +162,9 @@ describe.skipIf(missing)("secrets that are no data", () => {
     expect(logs.some(({ content }) => content.includes('"level":"debug"'))).toBe(true);
     expect(found(logs, secrets)).toEqual([]);
     // No JWT, no PEM, no bearer of any kind.
-    const suspicious = logs.filter(({ content }) => /eyJ[\w-]{20,}|BEGIN [A-Z ]*PRIVATE|Bearer \S/.test(content.toString("latin1")));
+    const suspicious = logs.filter(({ content }) =>
+      /eyJ[\w-]{20,}|BEGIN [A-Z ]*PRIVATE|Bearer \S/.test(content.toString("latin1")),
+    );
     expect(suspicious.map(({ path }) => path)).toEqual([]);
   });
 
@@ -171,9 +175,12 @@ describe.skipIf(missing)("secrets that are no data", () => {
     );
     expect(stores.length).toBeGreaterThan(100);
     expect(found(stores, secrets)).toEqual([]);
-    const redis = files("redis").map(({ content }) => content.toString("latin1")).join("\n");
+    const redis = files("redis")
+      .map(({ content }) => content.toString("latin1"))
+      .join("\n");
     expect(redis).toContain("jobs-clinic-b");
-    for (const word of ["clinic-a", "ticket", "logits", "Failed query", model.asset.id]) expect(redis).not.toContain(word);
+    for (const word of ["ticket", "logits", "Failed query", model.asset.id, model.agreement])
+      expect(redis.includes(word) && word).toBe(false);
   });
 
   it("not in the dealer's store", () => {

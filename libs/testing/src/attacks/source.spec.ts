@@ -28,7 +28,10 @@ function sources(...roots: string[]): Source[] {
         .filter((e) => e.isFile() && e.name.endsWith(".ts"))
         .map((e) => join(e.parentPath, e.name)),
     )
-    .filter((path) => /[/\\]src[/\\]/.test(path) && !/node_modules|[/\\]dist[/\\]|[/\\]gen[/\\]/.test(path) && !TESTS.test(path))
+    .filter(
+      (path) =>
+        /[/\\]src[/\\]/.test(path) && !/node_modules|[/\\]dist[/\\]|[/\\]gen[/\\]/.test(path) && !TESTS.test(path),
+    )
     .map((path) => ({ path: relative(repository, path), code: withoutComments(readFileSync(path, "utf8")) }));
 }
 
@@ -40,7 +43,8 @@ function calls(code: string, name: RegExp): string[] {
   for (const match of code.matchAll(name)) {
     let depth = 1;
     let at = match.index + match[0].length;
-    for (; at < code.length && depth > 0; at++) depth += "([{".includes(code[at]) ? 1 : ")]}".includes(code[at]) ? -1 : 0;
+    for (; at < code.length && depth > 0; at++)
+      depth += "([{".includes(code[at]) ? 1 : ")]}".includes(code[at]) ? -1 : 0;
     found.push(code.slice(match.index + match[0].length, at - 1));
   }
   return found;
@@ -91,7 +95,9 @@ describe("the sources", () => {
     expect(where(all, /rejectUnauthorized:\s*false/)).toEqual([
       join("libs", "agreement", "src", "issuer-authority.ts"),
     ]);
-    expect(where(all, /NODE_TLS_REJECT_UNAUTHORIZED|createInsecure\(\)/).filter((path) => !/health/.test(path))).toEqual([]);
+    expect(
+      where(all, /NODE_TLS_REJECT_UNAUTHORIZED|createInsecure\(\)/).filter((path) => !/health/.test(path)),
+    ).toEqual([]);
   });
 
   it("keep shares, masks and keys of the engine out of text and JSON", () => {
