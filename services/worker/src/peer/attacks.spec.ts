@@ -189,6 +189,17 @@ describe("a hostile data owner's worker", () => {
     });
   });
 
+  it("cannot take the places of other partners", async () => {
+    const many = Array.from({ length: 256 }, () => open());
+    await Promise.all(many.map((raw) => raw.ready()));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(await ending(await open().hello(scene.working()))).toBe("RESOURCE_EXHAUSTED TOO_MANY_SESSIONS");
+    const other = await open(await scene.c.certificate("worker")).hello(scene.working());
+    expect(await ending(other)).toBe("PERMISSION_DENIED PEER_REFUSED"); // it got as far as its Hello
+    for (const raw of many) raw.kill();
+    await vi.waitFor(() => scene.expectExact(1), { timeout: 10_000, interval: 500 });
+  });
+
   it("leaves no session behind", async () => {
     await scene.keepPrepared(0);
     await vi.waitFor(() => expect(scene.a.of("closeSession").length).toBe(scene.a.of("openSession").length));

@@ -17,6 +17,11 @@ export class Poller {
     this.sent();
   }
 
+  /** Whether a run is in its online phase. */
+  get active(): boolean {
+    return this.#sessions > 0;
+  }
+
   stop(): void {
     this.#sessions--;
   }

@@ -280,9 +280,15 @@ export class ClientParty {
       credentials,
       options: STREAM_OPTIONS,
     });
+    const abort = new AbortController();
+    const request = { agreementDigest: this.agreement.digest, maskId };
+    const stream = client.getMaskedWeights(request, { signal: abort.signal })[Symbol.asyncIterator]();
+    // All later sessions of the mask wait for this: a worker that stalls must not hold them.
+    const next = () => within(stream.next(), this.d.timeoutMs, () => abort.abort());
     try {
-      yield* client.getMaskedWeights({ agreementDigest: this.agreement.digest, maskId });
+      for (let piece = await next(); !piece.done; piece = await next()) yield piece.value;
     } finally {
+      abort.abort();
       client.close();
     }
   }

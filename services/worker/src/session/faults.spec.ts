@@ -1,4 +1,5 @@
 import { Code } from "@parley/proto";
+import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { vaultBytes } from "../spec-support/network.js";
 import { Scene } from "../spec-support/scene.js";
@@ -78,6 +79,32 @@ describe("when something goes wrong in a session", () => {
       await scene.expectExact(1);
     });
 
+    it("reveal nothing of a run whose mask is another one by then", async () => {
+      const [agreement, other] = scene.a.agreements;
+      const changed = { ...agreement, maskId: randomBytes(32) };
+      silenceAtBind(() => scene.a.setAgreements([changed, other]));
+      const { result } = await Promise.race([scene.predict(1), ended().then(() => (scene.relay.resume(), NEVER))]);
+      expect(await ended()).toMatchObject({ revealed: false });
+      expect(result.revealed).toBe(false);
+      expect(result.output).toHaveLength(0);
+    });
+
+    it("let a bound run finish when they are stopped, and take no new session meanwhile", async () => {
+      let stopped: Promise<void> | undefined;
+      silenceAtBind(() => (stopped = scene.workers.get("worker-a")?.close()));
+      const own = await scene.b.organisation.certificate("worker");
+      const finish = async () => {
+        await vi.waitFor(() => expect(stopped).toBeDefined());
+        const late = new RawPeer(scene.relay.target, scene.a.organisation, own);
+        await late.hello(scene.working());
+        expect(await late.ended).toMatchObject({ code: Code.UNAVAILABLE, reason: "DRAINING" });
+        scene.relay.resume();
+      };
+      await Promise.all([scene.expectExact(1), finish()]);
+      await stopped;
+      expect(scene.a.of("runEnded")).toMatchObject([{ revealed: true }]);
+    });
+
     it("cancel a run on request, and say so", async () => {
       silenceAtBind(() => scene.b.push({ $case: "cancel", value: { attemptId: attempt } }));
       const order = scene.order(new BigInt64Array(6), 1);
@@ -111,6 +138,28 @@ describe("when something goes wrong in a session", () => {
       expect((await second.ended).code).not.toBe(Code.OK);
       await vi.waitFor(() => expect(scene.a.of("closeSession")).toHaveLength(2));
       await scene.expectExact(1);
+    });
+
+    it("give up a model owner's worker that does not send D, and go on when it does", async () => {
+      let stalls = true;
+      scene.a.beforeMasked = () => (stalls ? NEVER : Promise.resolve());
+      const { result } = await scene.predict(1);
+      expect(result).toMatchObject({ retryable: true, revealed: false });
+      stalls = false;
+      await scene.workers.get("worker-a")?.close(); // which waits for its own access point; another pod takes over
+      scene.relay.target = (await scene.startWorker(scene.a, "worker-a2")).addresses.mtls;
+      await scene.expectExact(1);
+    });
+
+    it("close the dealer's call where a part is refused or a session ends before it was read", async () => {
+      scene.dealer.stallAfterHead = true;
+      scene.dealer.wrongRecords = true;
+      expect((await scene.predict(1)).result).toMatchObject({ reason: "PART_INVALID", retryable: true });
+      await vi.waitFor(() => expect(scene.dealer.openCalls).toBe(0));
+      scene.dealer.wrongRecords = false;
+      const { result } = await scene.predict(1);
+      expect(result).toMatchObject({ retryable: true, revealed: false });
+      await vi.waitFor(() => expect(scene.dealer.openCalls).toBe(0));
     });
 
     it("give up a dealer that stalls, and go on when it is back", async () => {

@@ -76,6 +76,7 @@ export class Runner {
         this.#running.delete(attemptId);
         this.#cancelled.delete(attemptId);
       }
+      this.stock.replenish();
     }
   }
 

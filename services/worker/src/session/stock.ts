@@ -54,12 +54,14 @@ export class Stock {
     const parties = this.#ready.get(key(id, records)) ?? [];
     for (let party = parties.shift(); party; party = parties.shift()) {
       this.stopIdle(party);
-      if (party.usable) {
-        setImmediate(() => void this.fill());
-        return { party, fromStock: true };
-      }
+      if (party.usable) return { party, fromStock: true };
     }
     return { party: await this.prepare(id, records), fromStock: false };
+  }
+
+  /** Makes up for what was taken. Called when a run has ended: preparing would take the cores that a run needs. */
+  replenish(): void {
+    void this.fill();
   }
 
   /** Prepares one session now. @throws ParleyError */
@@ -111,7 +113,10 @@ export class Stock {
     if (this.#filling || this.#closed) return;
     this.#filling = true;
     try {
-      for (let next = this.missing(); next && !this.#closed; next = this.missing()) await this.add(next);
+      for (let next = this.missing(); next && !this.#closed; next = this.missing()) {
+        await this.quiet();
+        await this.add(next);
+      }
     } finally {
       this.#filling = false;
       this.report();
@@ -125,6 +130,12 @@ export class Stock {
       const wait = this.#notBefore.get(at);
       return (this.#ready.get(at)?.length ?? 0) < t.sessions && this.agreements.get(t.id) && !(wait && wait.at > now);
     });
+  }
+
+  /** Online work goes first: a preparation waits for a moment without any, though not for ever. */
+  private async quiet() {
+    for (let i = 0; i < 50 && this.d.poller.active && !this.#closed; i++)
+      await new Promise((resolve) => setTimeout(resolve, 2));
   }
 
   private async add({ id, records }: Target) {

@@ -29,6 +29,8 @@ export class TestAccessPoint {
   weights: Buffer = Buffer.alloc(0);
   /** Called for each request of a worker before it is answered; what it throws is the answer. */
   onAsk: (body: Body) => Promise<void> | void = () => {};
+  /** Called before D is sent to a worker; may wait. */
+  beforeMasked: () => Promise<void> = async () => {};
   /** Control streams with the name of their worker. */
   readonly #streams = new Map<MessageQueue<fleet.AttachResponse>, string>();
   readonly #results = new Map<string, (result: fleet.RunResult) => void>();
@@ -117,6 +119,7 @@ export class TestAccessPoint {
   private fleetBinding() {
     const masked = this.masked;
     const weights = () => this.weights;
+    const beforeMasked = () => this.beforeMasked();
     return implement<fleet.FleetServiceServer>(
       fleet.FleetServiceService,
       {
@@ -126,6 +129,7 @@ export class TestAccessPoint {
           yield { chunk: weights() };
         },
         getMaskedWeights: async function* ({ maskId }) {
+          await beforeMasked();
           const chunk = masked.get(maskId.toString("hex"));
           if (!chunk) throw new ParleyError(Code.NOT_FOUND, "NOT_FOUND", "no such mask");
           yield { chunk };

@@ -1,4 +1,4 @@
-import { Dealing, correctionBytes, deriveBatch, expandMask } from "@parley/correlation";
+import { Dealing, correctionBytes as correctionsLength, deriveBatch, expandMask } from "@parley/correlation";
 import { Code, ParleyError, dealer } from "@parley/proto";
 import {
   RpcServer,
@@ -35,6 +35,12 @@ export class TestDealer {
   readonly secrets: Buffer[] = [];
   /** Called before a part is given; may wait. */
   beforePart: () => Promise<void> = async () => {};
+  /** After the head of a part nothing more comes, until the caller gives up. */
+  stallAfterHead = false;
+  /** Heads name another number of records than was asked for. */
+  wrongRecords = false;
+  /** Calls for parts that are under way. */
+  openCalls = 0;
   /** The batch that the next CreateBatch names, instead of a new one. */
   repeat: Buffer | undefined;
   address = "";
@@ -60,7 +66,7 @@ export class TestDealer {
           self.repeat = undefined;
           return { batchId, expires: new Date(Date.now() + 60_000) };
         },
-        fetchPart: ({ batchId }, { peer }) => self.part(batchId, peer?.org ?? ""),
+        fetchPart: ({ batchId }, { peer, signal }) => self.part(batchId, peer?.org ?? "", signal),
       },
       { all: { roles: ["worker"] } },
     );
@@ -134,21 +140,34 @@ export class TestDealer {
     return known;
   }
 
-  private async *part(batchId: Buffer, org: string): AsyncGenerator<dealer.FetchPartResponse> {
-    await this.beforePart();
+  private async *part(batchId: Buffer, org: string, signal: AbortSignal): AsyncGenerator<dealer.FetchPartResponse> {
+    this.openCalls++;
+    try {
+      await this.beforePart();
+      const head = this.give(batchId, org);
+      yield { ...head, records: this.wrongRecords ? 2 * head.records : head.records };
+      if (this.stallAfterHead) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      const later = { key: EMPTY, fingerprint: EMPTY, records: 0, maskId: EMPTY, correctionBytes: 0n };
+      const { mask } = this.find(batchId);
+      if (head.correctionBytes > 0n)
+        for await (const chunk of mask.dealing.corrections(this.keys(batchId), head.records))
+          yield { ...later, chunk: Buffer.from(chunk) };
+    } finally {
+      this.openCalls--;
+    }
+  }
+
+  /** The head of a part, once. */
+  private give(batchId: Buffer, org: string): dealer.FetchPartResponse {
     const { batch, mask } = this.find(batchId);
     const party = org === mask.org1 ? 1 : 0;
     if (batch.given.has(party) || (party === 0 && org !== mask.org0)) throw missing("PART_REFUSED");
     batch.given.add(party);
-    const keys = this.keys(batchId);
+    const { key0, key1, fingerprint } = this.keys(batchId);
     const { records, maskId } = batch;
-    const key = Buffer.from(party === 0 ? keys.key0 : keys.key1);
+    const key = Buffer.from(party === 0 ? key0 : key1);
     this.secrets.push(Buffer.from(key));
-    const total = party === 0 ? 0 : correctionBytes(densePlan, records);
-    const fingerprint = Buffer.from(keys.fingerprint);
-    yield { key, fingerprint, records, maskId, correctionBytes: BigInt(total), chunk: EMPTY };
-    const later = { key: EMPTY, fingerprint: EMPTY, records: 0, maskId: EMPTY, correctionBytes: 0n };
-    if (party === 1)
-      for await (const chunk of mask.dealing.corrections(keys, records)) yield { ...later, chunk: Buffer.from(chunk) };
+    const correctionBytes = party === 0 ? 0n : BigInt(correctionsLength(densePlan, records));
+    return { key, fingerprint: Buffer.from(fingerprint), records, maskId, correctionBytes, chunk: EMPTY };
   }
 }
