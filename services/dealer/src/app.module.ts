@@ -29,6 +29,14 @@ const HOUSEKEEPING_MS = 10 * 60_000;
 /** Replicas learn from the database whom another one enrolled and which masks it ended. */
 const FOLLOW_MS = 5_000;
 
+/** A part counts as given when the ledger is on disk, whatever the database's own setting. */
+function durable(address: string): string {
+  const url = new URL(address);
+  const options = [url.searchParams.get("options"), "-c synchronous_commit=on"].filter(Boolean).join(" ");
+  url.searchParams.set("options", options);
+  return url.href;
+}
+
 /** Everything that the dealer's rpcs need. */
 export class DealerContext implements OnApplicationShutdown {
   readonly organisations: OrganisationStore;
@@ -69,7 +77,7 @@ export class DealerContext implements OnApplicationShutdown {
       service: "dealer",
       schema,
       migrationsFolder: MIGRATIONS,
-      url: config.DATABASE_URL,
+      url: config.DATABASE_URL && durable(config.DATABASE_URL),
       dataDir: config.PARLEY_DATA_DIR,
     });
     try {

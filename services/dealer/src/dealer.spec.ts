@@ -17,6 +17,7 @@ import {
   connect,
   createLogger,
   openDatabase,
+  rowsOf,
   pinnedChannelCredentials,
   type CertificateHolder,
   type RunningService,
@@ -394,6 +395,65 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("no error");
   });
 
+  it("ends masks and voids batches of a name that enrols with another key, also when the old key comes back", async ({
+    skip,
+  }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { id: maskId } = await openMask(signed(terms()));
+    const b = await as("clinic-b", "worker");
+    const { batchId } = await b.createBatch({ maskId, records: 1 });
+    const enrolAgain = async (key: ReturnType<typeof generateSigningKey>) => {
+      const { test } = organisations.get("clinic-b") as { test: TestOrganisation };
+      organisations.set("clinic-b", { test, key });
+      const admin = await as("dealer", "operator");
+      await enrol(
+        "clinic-b",
+        (await admin.createEnrolmentToken({ organisationId: "clinic-b", validSeconds: 60 })).token,
+      );
+    };
+    const { key: old } = organisations.get("clinic-b") as { key: ReturnType<typeof generateSigningKey> };
+    await enrolAgain(old);
+    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("no error"); // the same key changes nothing
+    const other = await b.createBatch({ maskId, records: 1 });
+    await enrolAgain(generateSigningKey());
+    await enrolAgain(old);
+    expect(await refusal(collect(b.fetchPart(other)))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(collect((await as("clinic-a", "worker")).fetchPart(other)))).toBe(
+      "FAILED_PRECONDITION PART_REFUSED",
+    );
+    expect(await refusal(b.createBatch({ maskId, records: 1 }))).toBe("NOT_FOUND MASK_NOT_FOUND");
+    const { database } = service.app.get(DealerContext);
+    const mask = (await database.db.select().from(schema.masks)).find((row) => row.id.equals(maskId));
+    expect(mask?.sealed).toBeNull();
+    const batch = (await database.db.select().from(schema.batches)).find((row) => row.id.equals(other.batchId));
+    expect(batch?.voidedAt).not.toBeNull();
+  });
+
+  it("keeps the limit of unspent batches also where many ask at the same time", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { id: maskId } = await openMask(signed(terms({ maxPrepared: 1 })));
+    const b = await as("clinic-b", "worker");
+    const outcomes = await Promise.all(
+      Array.from({ length: 40 }, () => refusal(b.createBatch({ maskId, records: 1 }))),
+    );
+    expect(outcomes.filter((o) => o === "no error")).toHaveLength(16);
+  });
+
+  it("commits to disk whatever the database's own setting", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    if (kind === "pglite") return skip("an embedded database has no such setting");
+    const setting = async () => {
+      const { database } = service.app.get(DealerContext);
+      return rowsOf<{ synchronous_commit: string }>(await database.db.execute(sql`SHOW synchronous_commit`));
+    };
+    const { database } = service.app.get(DealerContext);
+    const [{ name }] = rowsOf<{ name: string }>(await database.db.execute(sql`SELECT current_database() AS name`));
+    await database.db.execute(sql.raw(`ALTER DATABASE "${name}" SET synchronous_commit = off`));
+    await service.close();
+    await start();
+    expect(await setting()).toEqual([{ synchronous_commit: "on" }]);
+  });
+
   it("on replicas of one database gives a part once, and each knows whom another enrolled", async ({ skip }) => {
     if (!target) return skip("no PostgreSQL here");
     if (kind === "pglite") return skip("one process has an embedded database");
@@ -519,6 +579,18 @@ describe("dealer", () => {
     expect(destroyed).not.toHaveBeenCalled();
     two.done();
     expect(destroyed).toHaveBeenCalledOnce();
+  });
+
+  it("notes refusals of an organisation sixty times a minute and counts the others", async () => {
+    const { RefusalNotes } = await import("./domain/refusal-notes.js");
+    let now = 0;
+    const notes = new RefusalNotes(() => now);
+    const many = Array.from({ length: 100 }, () => notes.note("clinic-b"));
+    expect(many.filter(Boolean)).toHaveLength(60);
+    expect(notes.note("clinic-a")).toEqual({ leftOut: 0 });
+    now = 60_000;
+    expect(notes.note("clinic-b")).toEqual({ leftOut: 40 });
+    expect(notes.note("clinic-b")).toEqual({ leftOut: 0 });
   });
 
   it("keeps no key in the clear in its files", async () => {

@@ -50,6 +50,7 @@ export class Dealings {
     return [...this.#held.keys()].map((id) => Buffer.from(id, "hex"));
   }
 
+  /** Expands U at once, on this thread: milliseconds for each MiB of it, once per mask while it is held. */
   private open(mask: MaskRow): Held {
     if (!mask.sealed) throw new Error("the key of an active mask is there");
     const key = this.sealing.open(mask.sealed, maskName(mask.id));

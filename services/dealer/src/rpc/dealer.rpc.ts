@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import type { Dealings } from "../domain/dealings.js";
 import { periodName, type PeriodKeys } from "../domain/keys.js";
 import type { MaskOpening } from "../domain/open-mask.js";
+import { RefusalNotes } from "../domain/refusal-notes.js";
 import type { Sealing } from "../domain/sealing.js";
 import type { GivenPart, Ledger } from "../store/ledger.js";
 import type { MaskStore } from "../store/mask-store.js";
@@ -66,6 +67,7 @@ const cutShort = () =>
 export function dealerBinding(d: DealerDependencies): Binding {
   const operator = { roles: ["operator"], org: d.domain };
   const accessPoint = { roles: ["access-point"] };
+  const refusals = new RefusalNotes();
   return implement<dealer.DealerServiceServer>(
     dealer.DealerServiceService,
     {
@@ -158,12 +160,15 @@ export function dealerBinding(d: DealerDependencies): Binding {
         const { org } = peerOf(context);
         const given = (await d.ledger.give(batchId, 1, org)) ?? (await d.ledger.give(batchId, 0, org));
         if (!given) {
-          await d.audit.append({
-            action: "part.refused",
-            actor: org,
-            subject: batchId.toString("hex").slice(0, 32),
-            organisations: [org],
-          });
+          const note = refusals.note(org);
+          if (note)
+            await d.audit.append({
+              action: "part.refused",
+              actor: org,
+              subject: batchId.toString("hex").slice(0, 32),
+              details: note,
+              organisations: [org],
+            });
           throw notGiven();
         }
         const party = given.batch.org1 === org ? 1 : 0;

@@ -29,17 +29,20 @@ export class Ledger {
 
   /** Stores a batch unless `limit` unspent ones of that agreement exist. @returns false where the limit is reached */
   async create(batch: NewBatch, agreementDigest: Buffer, limit: number): Promise<boolean> {
-    const { db } = this.database;
-    const ofAgreement = db.select({ id: masks.id }).from(masks).where(eq(masks.agreementDigest, agreementDigest));
-    const unspent = and(
-      inArray(batches.maskId, ofAgreement),
-      isNull(batches.given0),
-      isNull(batches.voidedAt),
-      gt(batches.expires, sql`now()`),
-    );
-    if ((await db.$count(batches, unspent)) >= limit) return false;
-    await db.insert(batches).values(batch);
-    return true;
+    return this.database.db.transaction(async (tx) => {
+      // Of callers at the same time each counts what the one before has stored.
+      await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${agreementDigest.toString("hex")}, 0))`);
+      const ofAgreement = tx.select({ id: masks.id }).from(masks).where(eq(masks.agreementDigest, agreementDigest));
+      const unspent = and(
+        inArray(batches.maskId, ofAgreement),
+        isNull(batches.given0),
+        isNull(batches.voidedAt),
+        gt(batches.expires, sql`now()`),
+      );
+      if ((await tx.$count(batches, unspent)) >= limit) return false;
+      await tx.insert(batches).values(batch);
+      return true;
+    });
   }
 
   /** Gives one party's part, or refuses: given before, expired, voided, ended mask, another organisation or role. */

@@ -1,7 +1,7 @@
 import { organisationFingerprint } from "@parley/agreement";
 import type { common } from "@parley/proto";
 import { changedRows, type Database } from "@parley/service-kit";
-import { and, eq, gt, isNull, sql } from "drizzle-orm";
+import { and, eq, gt, inArray, isNull, ne, or, sql } from "drizzle-orm";
 import * as schema from "./schema.js";
 
 export type DealerDatabase = Database<typeof schema>;
@@ -15,7 +15,7 @@ export class OrganisationStore {
     await this.database.db.insert(schema.enrolmentTokens).values({ secretHash, organisationId, expires });
   }
 
-  /** Consumes a token and stores the organisation, both or neither. Undefined where the token is not good for it. */
+  /** Consumes a token and stores the organisation, both or neither; with another key than before it starts anew. Undefined where the token is not good for it. */
   async enrol(
     secretHash: Buffer,
     organisation: { id: string; bundle: readonly Buffer[]; signingKey: Buffer; endpoints: readonly string[] },
@@ -40,6 +40,7 @@ export class OrganisationStore {
         ) !== 1
       )
         return false;
+      await endMasksOfOtherKeys(tx, id, signingKey);
       const set = { bundle, signingKey, endpoints };
       await tx
         .insert(schema.organisations)
@@ -58,6 +59,28 @@ export class OrganisationStore {
   async all(): Promise<common.Organisation[]> {
     return (await this.database.db.select().from(schema.organisations)).map(present);
   }
+}
+
+/** Whoever enrols a name with another key gets nothing that was opened under the key of before, now or ever. */
+async function endMasksOfOtherKeys(tx: Pick<DealerDatabase["db"], "update">, id: string, signingKey: Buffer) {
+  const { masks, batches } = schema;
+  const others = or(
+    and(eq(masks.org0, id), ne(masks.key0, signingKey)),
+    and(eq(masks.org1, id), ne(masks.key1, signingKey)),
+  );
+  const ended = await tx
+    .update(masks)
+    .set({ sealed: null, endedAt: sql`coalesce(${masks.endedAt}, now())` })
+    .where(others)
+    .returning({ id: masks.id });
+  if (!ended.length) return;
+  const ids = ended.map((mask) => mask.id);
+  await tx
+    .update(batches)
+    .set({ voidedAt: sql`now()` })
+    .where(
+      and(inArray(batches.maskId, ids), isNull(batches.voidedAt), or(isNull(batches.given0), isNull(batches.given1))),
+    );
 }
 
 function present({ id, bundle: text, signingKey, endpoints }: Row): common.Organisation {
