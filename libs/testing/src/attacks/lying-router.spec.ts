@@ -172,6 +172,17 @@ describe.skipIf(missing)("a router that lies", () => {
     const bundle = [authorityOf(organisation("clinic-a")).certificateDer];
     const server = { org: "clinic-a", role: "worker", bundle: () => bundle };
     const { digest } = (await running.a.agreements.get(model.agreement)).agreement;
+    // The same call with the data owner's real certificate is answered: what follows fails for the certificate alone.
+    const honest = closed(
+      createClient(peer.PeerServiceService, {
+        address,
+        credentials: mutualChannelCredentials(
+          await certificateOf(authorityOf(organisation("clinic-b")), "worker"),
+          server,
+        ),
+      }),
+    );
+    expect(await drain(honest.getMaskedWeights({ agreementDigest: digest, maskId }))).not.toEqual([]);
     for (const own of [
       await certificateOf(running.router.authority, "worker"),
       await certificateOf(running.router.authority, "worker", "clinic-b"),
@@ -197,6 +208,16 @@ describe.skipIf(missing)("a router that lies", () => {
         );
         expect(await refusal(drain(fleetClient.getWeights({ agreementDigest: digest })))).toMatch(OUTSIDE);
         expect(await refusal(drain(fleetClient.getMaskedWeights({ maskId })))).toMatch(OUTSIDE);
+        const mine = closed(
+          connect(fleet.FleetServiceService, {
+            address: `localhost:${portOf(org.accessPointEnv.PARLEY_LISTEN)}`,
+            own: await certificateOf(authorityOf(org), "worker"),
+            server: { org: id, role: "access-point", bundle: () => [authorityOf(org).certificateDer] },
+          }),
+        );
+        expect(await refusal(drain(mine.getWeights({ agreementDigest: digest })))).toBe(
+          id === "clinic-a" ? "no error" : "PERMISSION_DENIED NOT_MODEL_OWNER",
+        );
       }
     }
     const { profile } = organisation("clinic-b");
