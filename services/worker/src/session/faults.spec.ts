@@ -174,7 +174,18 @@ describe("when something goes wrong in a session", () => {
     });
   });
 
-  it("logs hold no input, result, weight, key or ticket, of runs that went well or failed", async () => {
+  it("reveal nothing of a run whose agreement expires between bind and the last message", async () => {
+    scene = await Scene.start({ timeoutMs: PATIENT_MS, lifeMs: 4_000 });
+    const expires = scene.agreement.server.expires?.getTime() ?? 0;
+    silenceAtBind(() => setTimeout(() => scene.relay.resume(), expires - Date.now() + 50));
+    const { result } = await scene.predict(1);
+    expect(Date.now()).toBeGreaterThan(expires);
+    expect(result).toMatchObject({ reason: "AGREEMENT_ENDED", revealed: false, retryable: false });
+    expect(result.output).toHaveLength(0);
+    expect(await ended()).toMatchObject({ revealed: false });
+  });
+
+  it("write logs that hold no input, result, weight, key or ticket, of runs that went well or failed", async () => {
     scene = await Scene.start({ timeoutMs: 500 });
     const runs = [await scene.predict(1), await scene.predict(8)];
     silenceAtBind();

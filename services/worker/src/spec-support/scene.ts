@@ -55,13 +55,13 @@ export class Scene {
     private readonly timeoutMs: number,
   ) {}
 
-  static async start({ timeoutMs = 20_000 } = {}): Promise<Scene> {
+  static async start({ timeoutMs = 20_000, lifeMs = HOUR } = {}): Promise<Scene> {
     const [a, b, c] = await Promise.all(["clinic-a", "clinic-b", "clinic-c"].map(testOrganisation));
     const dealer = await TestDealer.start([a, b, c]);
     const scene = new Scene(dealer, await TestAccessPoint.start(a), await TestAccessPoint.start(b), c, timeoutMs);
     scene.endpoint = await scene.relay.listen();
     scene.a.weights = vaultBytes(scene.weights);
-    scene.agreement = await scene.agree(b);
+    scene.agreement = await scene.agree(b, lifeMs);
     scene.a.agreements = [scene.agreement.server, (await scene.agree(c)).server];
     scene.b.agreements = [scene.agreement.client];
     scene.relay.target = (await scene.startWorker(scene.a, "worker-a")).addresses.mtls;
@@ -89,8 +89,8 @@ export class Scene {
     return worker;
   }
 
-  /** A new agreement with the same model, and its mask. */
-  async agree(dataOwner: TestOrganisation): Promise<TestAgreement> {
+  /** A new agreement with the same model, and its mask; it expires after `lifeMs`. */
+  async agree(dataOwner: TestOrganisation, lifeMs = HOUR): Promise<TestAgreement> {
     const modelOwner = this.a.organisation;
     const terms: Terms = {
       format: "parley.agreement.v1",
@@ -109,7 +109,7 @@ export class Scene {
       dealer: this.party(this.dealer.organisation),
       records: 1000,
       notBefore: new Date(Date.now() - 1000).toISOString(),
-      expires: new Date(Date.now() + HOUR).toISOString(),
+      expires: new Date(Date.now() + lifeMs).toISOString(),
       output: { kind: "logits" },
       maxPrepared: 4,
       perLayerWidths: true,
