@@ -40,23 +40,38 @@ const { startTestPostgres } = await import("../libs/service-kit/dist/testing/ind
 const postgres = await startTestPostgres();
 if (postgres) process.env.PARLEY_TEST_POSTGRES = postgres.url("postgres");
 
-const report = join(cache, "vitest.json");
 mkdirSync(cache, { recursive: true });
-rmSync(report, { force: true });
 const vitest = join(root, "node_modules/vitest/vitest.mjs");
-const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-const run = spawnSync(process.execPath, [vitest, "run", ...reporters, ...filters], {
-  cwd: root,
-  stdio: ["ignore", "inherit", "inherit"],
-});
-await postgres?.stop();
-try {
-  const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, "utf8"));
-  passed += numPassedTests;
-  failed += numFailedTests;
-  if (run.status !== 0 && numFailedTests === 0) failed += Math.max(1, numFailedTestSuites);
-} catch {
-  failed++;
+
+/** Runs vitest once and adds its counts. */
+function suites(name, args) {
+  const report = join(cache, `vitest-${name}.json`);
+  rmSync(report, { force: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const run = spawnSync(process.execPath, [vitest, "run", ...reporters, ...args], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  try {
+    const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, "utf8"));
+    passed += numPassedTests;
+    failed += numFailedTests;
+    if (run.status !== 0 && numFailedTests === 0) failed += Math.max(1, numFailedTestSuites);
+  } catch {
+    failed++;
+  }
 }
+
+// Suites that start whole systems of a dozen processes run one after the other: two at a time would starve each other.
+const SYSTEMS = ["libs/testing/src/e2e/", "libs/testing/src/attacks/"];
+if (filters.length) suites("chosen", filters);
+else {
+  suites(
+    "units",
+    SYSTEMS.flatMap((folder) => ["--exclude", `${folder}**`]),
+  );
+  suites("systems", ["--maxWorkers=1", ...SYSTEMS]);
+}
+await postgres?.stop();
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
