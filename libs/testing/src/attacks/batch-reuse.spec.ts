@@ -78,11 +78,14 @@ describe.skipIf(missing)("a batch is used once", () => {
     await works();
     await organisation("clinic-a").addWorker();
     evil = await EvilWorker.of(running, organisation("clinic-b"));
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     evil?.close();
+    // Those that were started again by a test.
+    for (const { accessPoint, workers } of running?.organisations.values() ?? [])
+      await Promise.all([accessPoint, ...workers].map((child) => child.stop()));
     await running?.remove();
-  }, 60_000);
+  }, 90_000);
 
   it("the model owner takes a batch of the peer's choice, once: a replay is refused, by the same worker and by another", async () => {
     const first = await evil.nameBatch(
@@ -98,13 +101,13 @@ describe.skipIf(missing)("a batch is used once", () => {
     expect(
       (await audited(running.a, "batch.prepared")).filter((e) => e.details.batch === spent.id.toString("hex")),
     ).toHaveLength(1);
-  }, 60_000);
+  }, 90_000);
 
   it("the dealer gives each part once: not again to the worker that had it, nor to another of that organisation, nor for the other role", async () => {
     expect(await refusal(drain(evil.dealer.fetchPart({ batchId: spent.id })))).toBe(GIVEN);
     expect(await fetchAs("clinic-b", spent.id)).toBe(GIVEN);
     expect(await fetchAs("clinic-a", spent.id)).toBe(GIVEN);
-  }, 60_000);
+  }, 90_000);
 
   it("of many callers at the same time one gets a part", async () => {
     let batchId: Buffer = Buffer.alloc(0);
@@ -116,7 +119,7 @@ describe.skipIf(missing)("a batch is used once", () => {
     const answers = await Promise.all(Array.from({ length: 12 }, () => fetchAs("clinic-b", batchId)));
     expect(answers.filter((answer) => answer === "no error")).toHaveLength(1);
     expect(answers.filter((answer) => answer === GIVEN)).toHaveLength(11);
-  }, 60_000);
+  }, 90_000);
 
   it("the data owner's access point records a batch once, whichever of its workers asks", async () => {
     const [used] = await audited(running.b, "batch.prepared");
@@ -125,7 +128,7 @@ describe.skipIf(missing)("a batch is used once", () => {
     expect(await evil.recordBatch(spent.id, PARTY_CLIENT)).toBe(""); // the intruder had not told it
     expect(await evil.recordBatch(spent.id, PARTY_CLIENT)).toBe("BATCH_USED");
     expect(await evil.recordBatch(Buffer.alloc(16, 7), PARTY_SERVER)).toBe("PARTY");
-  }, 60_000);
+  }, 90_000);
 
   it("workers that crash after they fetched lose the batch: nobody gets it again, no worker takes it up", async () => {
     const ready = (await audited(running.b, "batch.prepared")).map(({ details }) => details.batch);

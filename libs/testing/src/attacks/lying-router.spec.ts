@@ -110,11 +110,14 @@ describe.skipIf(missing)("a router that lies", () => {
       await enrolWith(token, mallory);
       operator.close();
     }
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     for (const close of closing) await close();
+    // Those that were started again by a test.
+    for (const { accessPoint, workers } of running?.organisations.values() ?? [])
+      await Promise.all([accessPoint, ...workers].map((child) => child.stop()));
     await running?.remove();
-  }, 60_000);
+  }, 90_000);
 
   it("the dealer gives it nothing: not under its own certificates, not with tokens it mints, not as another customer, not under a clinic's name", async () => {
     const [{ details }] = await audited(running.a, "batch.prepared");
@@ -144,7 +147,7 @@ describe.skipIf(missing)("a router that lies", () => {
     // The model owner does not take the data owner's part, nor name batches.
     const ofA = await asked(await certificateOf(authorityOf(organisation("clinic-a")), "worker"));
     expect(ofA).toEqual({ batch: "NOT_FOUND MASK_NOT_FOUND", part: "FAILED_PRECONDITION PART_REFUSED" });
-  }, 60_000);
+  }, 90_000);
 
   it("the dealer opens no mask for it: neither with the clinics' agreement nor with one that it signed in their names", async () => {
     const terms = termsOf(jws);
@@ -165,7 +168,7 @@ describe.skipIf(missing)("a router that lies", () => {
     const { acceptAgreement } = await import("@parley/agreement");
     const both = acceptAgreement(offer, { org: "clinic-b", privateKey: puppet.privateKeyPem });
     expect(await open(both)).toBe("FAILED_PRECONDITION NOT_ENROLLED");
-  }, 60_000);
+  }, 90_000);
 
   it("no worker opens a session to it, and no access point takes it for a worker or a member", async () => {
     const address = organisation("clinic-a").workers[0].announced.mtls;
@@ -235,7 +238,7 @@ describe.skipIf(missing)("a router that lies", () => {
         "UNAUTHENTICATED API_KEY_REFUSED",
       );
     }
-  }, 60_000);
+  }, 90_000);
 
   it("a trusted partner cannot be named as dealer, not even by a model owner that signs it", async () => {
     const { client } = running.b;
@@ -266,7 +269,7 @@ describe.skipIf(missing)("a router that lies", () => {
       "FAILED_PRECONDITION PINNED_KEYS_DIFFER",
     );
     expect((await running.b.agreements.get(terms.id)).ready).toBe(false);
-  }, 60_000);
+  }, 90_000);
 
   it("in the place of identity and the scheduler it starts nothing: no run that nobody submitted, and none that leads to a worker of its own", async () => {
     const bound = (await audited(running.a, "run.bound")).length;
