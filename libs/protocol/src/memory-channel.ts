@@ -33,7 +33,7 @@ class MemoryChannel implements Channel {
     this.counters.sentMessages++;
     this.counters.sentBytes += payload.length;
     this.observe?.(step, payload);
-    const sent = { step, payload: copy || this.copyTime === "early" ? payload.slice() : payload };
+    const sent = { step, payload: copy || this.copyTime === "early" ? Uint8Array.from(payload) : payload };
     this.flying.add(sent);
     setImmediate(() => {
       this.flying.delete(sent);
