@@ -30,13 +30,16 @@ function encodings(values: readonly bigint[], scale: number): Buffer[] {
 const base64Core = (bytes: Buffer) =>
   Buffer.from(bytes.subarray(0, bytes.length - (bytes.length % 3)).toString("base64"));
 
+/** Eight stretches in every encoding. */
+const MOST = 8 * 17;
+
 /**
- * Up to 24 stretches of `length` neighbouring values, eight-aligned, that are varied enough not to occur by chance (all
+ * Up to eight stretches of `length` neighbouring values, eight-aligned, that are varied enough not to occur by chance (all
  * different and none of them small), in every encoding.
  */
 export function excerpts(values: BigInt64Array, length = 8, scale = 16): Buffer[] {
   const found: Buffer[] = [];
-  for (let at = 0; at + length <= values.length && found.length < 24 * 17; at += length) {
+  for (let at = 0; at + length <= values.length && found.length < MOST; at += length) {
     const some = [...values.subarray(at, at + length)];
     const varied = new Set(some).size === length && some.every((v) => v > 255n || v < -255n);
     if (varied) found.push(...encodings(some, scale));
