@@ -128,7 +128,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       await services.get(service)?.stop();
       return launch(service);
     };
-    return { folder, logs, router, dealerOperator, redis, services, addresses, organisations, restart, stop };
+    const stopAll = async () => {
+      // Those that were added or started again since.
+      const later = [...organisations.values()].flatMap(({ accessPoint, workers }) => [accessPoint, ...workers]);
+      await Promise.all(later.map((child) => child.stop()));
+      await stop();
+    };
+    return { folder, logs, router, dealerOperator, redis, services, addresses, organisations, restart, stop: stopAll };
   } catch (error) {
     await stop();
     throw error;
