@@ -22,11 +22,16 @@ describe("lockFolder", () => {
     expect(existsSync(file)).toBe(false);
   });
 
+  it("takes nothing over from another host", () => {
+    writeFileSync(file, "1 another-host");
+    expect(() => lockFolder(folder, "dealer")).toThrow("in use by process 1 on another-host");
+  });
+
   it("takes over what a dead process left behind", () => {
     const { pid } = spawnSync(process.execPath, ["-e", ""]);
     writeFileSync(file, String(pid));
     lockFolder(folder, "dealer")();
-    writeFileSync(file, "not a number");
+    writeFileSync(file, "nonsense");
     lockFolder(folder, "dealer")();
   });
 });

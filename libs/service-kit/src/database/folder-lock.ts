@@ -1,4 +1,5 @@
 import { openSync, closeSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 
 /**
@@ -11,15 +12,18 @@ export function lockFolder(folder: string, service: string): () => void {
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       const handle = openSync(file, "wx", 0o600);
-      writeSync(handle, String(process.pid));
+      writeSync(handle, `${process.pid} ${hostname()}`);
       closeSync(handle);
       return () => rmSync(file, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      const pid = Number(readFileSync(file, "utf8"));
-      if (isAlive(pid))
+      const [first, host = hostname()] = readFileSync(file, "utf8").split(" ");
+      const pid = Number(first);
+      const elsewhere = host === hostname() ? "" : ` on ${host} (if that host is gone, delete ${file})`;
+      // On another host (a container on the same volume) nothing can be said of the process: it counts as alive.
+      if (host !== hostname() || isAlive(pid))
         throw new Error(
-          `the data folder of ${service} is in use by process ${pid}; stop that process, or give this one another PARLEY_DATA_DIR`,
+          `the data folder of ${service} is in use by process ${pid}${elsewhere}; stop that process, or give this one another PARLEY_DATA_DIR`,
           { cause: error },
         );
       rmSync(file, { force: true });

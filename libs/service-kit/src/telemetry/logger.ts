@@ -35,7 +35,13 @@ export function createLogger(service: string, level = "info", destination?: Dest
       return trace ? { traceId: trace.traceId } : {};
     },
   };
-  return destination ? pino(options, destination) : pino(options);
+  return pino(options, destination ?? standardOutput());
+}
+
+/** Lines are written at once, and given up where nobody reads standard output any more: a flush at exit would wait for ever. */
+function standardOutput(): DestinationStream {
+  let tries = 0;
+  return pino.destination({ dest: 1, sync: true, retryEAGAIN: () => ++tries % 50 !== 0 });
 }
 
 /** An error without what it may quote: a failed query's message lists its parameters, which may be keys. */

@@ -24,6 +24,7 @@ interface Waiting {
   readonly settle: (outcome: RunOutcome) => void;
   readonly since: number;
   worker?: AttachedWorker;
+  patience?: NodeJS.Timeout;
   /** Not given out before this moment. */
   notBefore: number;
 }
@@ -47,6 +48,8 @@ export interface DispatcherTimes {
   readonly waitMs: number;
   /** How long the result of a run may still come after its worker's stream broke. */
   readonly graceMs: number;
+  /** How long a worker may keep a run without a word. */
+  readonly runMs: number;
 }
 
 /** Gives runs to free workers: one with a prepared session first, else the least loaded. */
@@ -61,7 +64,7 @@ export class Dispatcher {
     private readonly org: string,
     /** Told of an agreement whose prepared sessions leave a run no place. */
     private readonly onNoPlace: (agreement: string) => void = () => {},
-    private readonly times: DispatcherTimes = { waitMs: 60_000, graceMs: 1_000 },
+    private readonly times: DispatcherTimes = { waitMs: 60_000, graceMs: 1_000, runMs: 600_000 },
   ) {
     changes.on("workers", () => this.assign());
     changes.on("demand", () => this.assign());
@@ -139,6 +142,7 @@ export class Dispatcher {
       const key = keyOf(entry.task.attempt, entry.task.run);
       worker.runs.add(key);
       this.running.set(key, entry);
+      entry.patience = setTimeout(() => this.silent(entry), this.times.runMs).unref();
       entry.task.order().then(
         (order) => this.running.get(key) === entry && worker.send({ $case: "run", value: order }),
         (error: unknown) =>
@@ -154,6 +158,16 @@ export class Dispatcher {
           ),
       );
     }
+  }
+
+  /** A worker that took a run and says nothing must not hold its job for ever. A late result is still taken. */
+  private silent(entry: Waiting) {
+    const { attempt, run } = entry.task;
+    if (this.closed || this.running.get(keyOf(attempt, run)) !== entry) return;
+    const { worker } = entry;
+    worker?.send({ $case: "cancel", value: { attemptId: attempt } });
+    const message = `worker ${worker?.name ?? ""} of ${this.org} said nothing about run ${run}`;
+    this.end(entry, failed(Code.ABORTED, "WORKER_SILENT", message, "The job is tried again.", true));
   }
 
   private choose({ agreement, records }: RunTask): AttachedWorker | undefined {
@@ -188,6 +202,7 @@ export class Dispatcher {
   private takeBack(entry: Waiting) {
     const key = keyOf(entry.task.attempt, entry.task.run);
     if (this.running.get(key) === entry) this.running.delete(key);
+    clearTimeout(entry.patience);
     entry.worker?.runs.delete(key);
     entry.worker = undefined;
   }

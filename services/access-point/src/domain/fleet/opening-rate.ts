@@ -2,8 +2,8 @@ import { Code, ParleyError } from "@parley/proto";
 import type { HeldAgreement } from "../../store/agreements.js";
 
 const WINDOW_MS = 60_000;
-/** 500 a second. */
-const MOST = 30_000;
+/** Ten a second for each prepared session that the agreement allows: far above honest use. */
+const PER_PREPARED = 600;
 
 /**
  * Sessions opened per agreement and minute. Each costs a batch that a peer can only waste, but a row here and at the dealer
@@ -13,12 +13,15 @@ export class OpeningRate {
   private readonly opened = new Map<string, { since: number; count: number }>();
 
   /** @throws ParleyError RESOURCE_EXHAUSTED */
-  require({ digest, id }: Pick<HeldAgreement, "digest" | "id">, now = performance.now()): void {
+  require(
+    { digest, id, maxPrepared }: Pick<HeldAgreement, "digest" | "id" | "maxPrepared">,
+    now = performance.now(),
+  ): void {
     const known = this.opened.get(digest);
     const window = known && now - known.since < WINDOW_MS ? known : { since: now, count: 0 };
     this.opened.set(digest, window);
     window.count++;
-    if (window.count <= MOST) return;
+    if (window.count <= PER_PREPARED * maxPrepared) return;
     throw new ParleyError(
       Code.RESOURCE_EXHAUSTED,
       "SESSION_RATE",
