@@ -20,7 +20,7 @@ until Ctrl-C. With --json one line on standard output when it is ready: {"ready"
 
 compile();
 const { saveProfile } = await import("../libs/sdk/dist/index.js");
-const home = join(root, ".parley");
+const home = process.env.PARLEY_HOME ?? join(root, ".parley");
 const written = [];
 let system;
 const stop = onSignals(async () => {
@@ -31,7 +31,7 @@ const stop = onSignals(async () => {
 try {
   system = await openSystem((text) => console.error(text), mkdtempSync(join(tmpdir(), "parley-")));
   for (const [name, { profile }] of system.organisations) written.push(saveProfile(name, profile, home));
-  const profiles = [...system.organisations.keys()];
+  const profiles = [...system.organisations.keys()].sort();
   if (values.json) console.log(JSON.stringify({ ready: true, profiles, home, logs: system.logs }));
   else
     console.log(`

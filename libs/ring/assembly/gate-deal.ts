@@ -6,7 +6,6 @@ import { elementMasks, pairMask } from "./gate-masks";
 import { gateSlice } from "./gate-slice";
 
 /** P1's share of the row at `offset` of a block: value xor P0's. */
-// @ts-ignore: decorator
 @inline function correct(out: usize, p0: usize, offset: i32, value: v128): void {
   v128.store(out + offset, v128.xor(value, v128.load(p0 + offset)));
 }
@@ -59,7 +58,6 @@ function dealProducts(chain: usize, drawn: usize, p0: usize, out: usize, product
 }
 
 /** P1's share of two values modulo 2^modulus, with that of `rho` above it where rho is packed. */
-// @ts-ignore: decorator
 @inline function words(out: usize, p0: usize, value: v128, mode: i32, modulus: i32, low: v128, rho: v128): void {
   const s0 = v128.load(p0);
   let share = i64x2.sub(value, s0);

@@ -3,7 +3,6 @@ import {
   SELECT_ROWS, SHIFT, SU, constantOne, field,
 } from "./gate-layout";
 
-// @ts-ignore: decorator
 @inline function hat(own: usize, peer: usize, row: i32): v128 {
   return v128.xor(v128.load(own + (row << 4)), v128.load(peer + (row << 4)));
 }

@@ -1,69 +1,42 @@
 // The descriptor of a gate's layout that TypeScript writes into memory (src/gate-layout.ts): 32-bit fields.
 // Row offsets are bytes from the start of a block.
 
-// @ts-ignore: decorator
 @inline export const FUNCTION: usize = 0; // 0 relu, 1 truncate
-// @ts-ignore: decorator
 @inline export const WIDTH: usize = 4;
-// @ts-ignore: decorator
 @inline export const SHIFT: usize = 8;
-// @ts-ignore: decorator
 @inline export const MODULUS: usize = 12;
-// @ts-ignore: decorator
 @inline export const PARTY: usize = 16;
-// @ts-ignore: decorator
 @inline export const BLOCK_BYTES: usize = 20;
-// @ts-ignore: decorator
 @inline export const MASKS: usize = 24;
-// @ts-ignore: decorator
 @inline export const OPENED_ROWS: usize = 28;
-// @ts-ignore: decorator
 @inline export const TOP: usize = 32; // -1: none
-// @ts-ignore: decorator
 @inline export const SB: usize = 36; // -1: none
-// @ts-ignore: decorator
 @inline export const SU: usize = 40; // -1: none
-// @ts-ignore: decorator
 @inline export const SELECT_ROWS: usize = 44;
-// @ts-ignore: decorator
 @inline export const WORDS: usize = 48; // offset of the words
-// @ts-ignore: decorator
 @inline export const RHO: usize = 52; // 0 none, 1 packed, 2 separate
-// @ts-ignore: decorator
 @inline export const SCRATCH: usize = 56; // pointer to SCRATCH_BYTES
-// @ts-ignore: decorator
 @inline export const HIGH: usize = 64; // pointer to the chain
-// @ts-ignore: decorator
 @inline export const LOW: usize = 68; // pointer to the chain
 
 // A chain: m, first bit, offset of its first sent row, then (t, table) of each of at most 8 chunks, then offsets of the
 // products: e[S] for S < 2^(m-1), then l_j[S] for S < 2^(m-1-j), j = 0 .. m-2.
-// @ts-ignore: decorator
 @inline export const CHAIN_M: usize = 0;
-// @ts-ignore: decorator
 @inline export const CHAIN_FROM: usize = 4;
-// @ts-ignore: decorator
 @inline export const CHAIN_SENT: usize = 8;
-// @ts-ignore: decorator
 @inline export const CHAIN_CHUNKS: usize = 16;
-// @ts-ignore: decorator
 @inline export const CHAIN_PRODUCTS: usize = 80;
 
 // Scratch: 64 rows of bits, then 256 rows for sums and tables, then 1 block of words, then 256 rows of products.
-// @ts-ignore: decorator
 @inline export const SCRATCH_SUMS: usize = 1024;
-// @ts-ignore: decorator
 @inline export const SCRATCH_WORDS: usize = 5120;
-// @ts-ignore: decorator
 @inline export const SCRATCH_PRODUCTS: usize = 6144;
 
-// @ts-ignore: decorator
 @inline export function field(spec: usize, offset: usize): i32 {
   return load<i32>(spec + offset);
 }
 
 /** Constant shared as P0's ones and P1's zeros. */
-// @ts-ignore: decorator
 @inline export function constantOne(party: i32): v128 {
   return party == 0 ? i32x4.splat(-1) : i32x4.splat(0);
 }

@@ -4,13 +4,11 @@ import {
 } from "./gate-layout";
 import { gateSlice } from "./gate-slice";
 
-// @ts-ignore: decorator
 @inline function pick(a: v128, b: v128, c: v128): v128 {
   return v128.xor(a, v128.and(c, v128.xor(a, b)));
 }
 
 /** table[k] & ind_0 ^ table[k + stride] & ind_1 ^ .. over `terms` indicators, from the k-th row. */
-// @ts-ignore: decorator
 @inline function sum7(p: usize, stride: usize, i0: v128, i1: v128, i2: v128, i3: v128, i4: v128, i5: v128, i6: v128): v128 {
   let s = v128.and(v128.load(p), i0);
   s = v128.xor(s, v128.and(v128.load(p + stride), i1));

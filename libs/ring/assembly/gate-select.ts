@@ -6,7 +6,6 @@ import { elementMasks, pairMask } from "./gate-masks";
 // Constants of a gate while a kernel runs.
 let width: i32 = 0, shift: i32 = 0, modulus: i32 = 0, rho: i32 = 0, party: i32 = 0;
 
-// @ts-ignore: decorator
 @inline function readSpec(spec: usize): void {
   width = field(spec, WIDTH);
   shift = field(spec, SHIFT);
@@ -16,7 +15,6 @@ let width: i32 = 0, shift: i32 = 0, modulus: i32 = 0, rho: i32 = 0, party: i32 =
 }
 
 /** The share of C (or of s_b C) with the wrap undone where bit w-1 of X is 0 (mask `wrap`). */
-// @ts-ignore: decorator
 @inline function unwrap(c: v128, separate: usize, wrap: v128): v128 {
   if (rho == 0) return c;
   const bits = rho == 1 ? i64x2.shr_u(c, modulus) : v128.load(separate);
@@ -24,7 +22,6 @@ let width: i32 = 0, shift: i32 = 0, modulus: i32 = 0, rho: i32 = 0, party: i32 =
 }
 
 /** z of two elements of a ReLU (step 6). a: words of the pair in the first array; bm, um: bhat and uhat as masks. */
-// @ts-ignore: decorator
 @inline function reluPair(x: v128, a: usize, bm: v128, um: v128): v128 {
   const q = i64x2.add(i64x2.shr_u(x, shift), um);
   const wrap = i64x2.sub(i64x2.shr_u(x, width - 1), i64x2.splat(1));
@@ -46,7 +43,6 @@ let width: i32 = 0, shift: i32 = 0, modulus: i32 = 0, rho: i32 = 0, party: i32 =
 }
 
 /** z of two elements of a truncation; offset: 2^(w-2-g) at P0. */
-// @ts-ignore: decorator
 @inline function truncatePair(x: v128, a: usize, um: v128, offset: v128): v128 {
   const wrap = i64x2.sub(i64x2.shr_u(x, width - 1), i64x2.splat(1));
   const c = unwrap(v128.bitselect(v128.load(a, 1024), v128.load(a), um), a + 2048, wrap);

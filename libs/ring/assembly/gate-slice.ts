@@ -17,12 +17,10 @@ function split(x: usize, rows: usize, sub: v128, planes: i32): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline function swap(a: v128, b: v128, s: i32, mask: v128): v128 {
   return v128.and(v128.xor(i16x8.shr_u(a, s), b), mask);
 }
 
-// @ts-ignore: decorator
 @inline function up(a: v128, t: v128, s: i32): v128 {
   return v128.xor(a, i16x8.shl(t, s));
 }

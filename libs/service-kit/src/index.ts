@@ -53,5 +53,6 @@ export {
   type ServiceSettings,
 } from "./service/start-service.js";
 export { enrolmentBinding, type EnrolmentDependencies } from "./enrolment/enrolment-binding.js";
-export { readBundle, readSigningKey } from "./tls/files.js";
+export { readBundle, readKek, readSigningKey } from "./tls/files.js";
 export { RouterMember, type RouterMemberConfig } from "./router/member.js";
+export { MessageQueue } from "./rpc/message-queue.js";

@@ -7,6 +7,7 @@ import {
   certificateFromFiles,
   openDatabase,
   readBundle,
+  readKek,
   readSigningKey,
   type CertificateHolder,
   type Logger,
@@ -18,7 +19,7 @@ import type { Config } from "./config.js";
 import { Dealings } from "./domain/dealings.js";
 import { PeriodKeys, maskName } from "./domain/keys.js";
 import { MaskOpening } from "./domain/open-mask.js";
-import { Sealing, readKek } from "./domain/sealing.js";
+import { Sealing } from "./domain/sealing.js";
 import { Ledger } from "./store/ledger.js";
 import { MaskStore } from "./store/mask-store.js";
 import { OrganisationStore, type DealerDatabase } from "./store/organisation-store.js";
@@ -82,7 +83,9 @@ export class DealerContext implements OnApplicationShutdown {
     });
     try {
       const audit = await AuditLog.open(database, "dealer");
-      const sealing = new Sealing(readKek(config.PARLEY_DEALER_KEK_FILE ?? inData("kek"), production, logger));
+      const sealing = new Sealing(
+        readKek(config.PARLEY_DEALER_KEK_FILE ?? inData("kek"), "PARLEY_DEALER_KEK_FILE", production, logger),
+      );
       const { publicKey } = readSigningKey(config.PARLEY_SIGNING_KEY_FILE ?? inData("signing-key.pem"), production);
       const { holder } = certificateFromFiles({
         certificate: config.PARLEY_TLS_CERT,

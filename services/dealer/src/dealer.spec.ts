@@ -14,6 +14,7 @@ import { correctionBytes, maskBytes } from "@parley/correlation";
 import { encodePlan, planDigest, type Plan } from "@parley/plan";
 import { Code, ParleyError, dealer, enrolment, type ServiceClient, type common } from "@parley/proto";
 import {
+  readKek,
   connect,
   createLogger,
   openDatabase,
@@ -545,8 +546,10 @@ describe("dealer", () => {
       PARLEY_TLS_CA: "a",
     };
     expect(() => readConfig(base)).toThrow("does not run on an embedded database in production");
-    const { readKek } = await import("./domain/sealing.js");
-    expect(() => readKek(join(target.dataDir, "none"), true, createLogger("dealer", "error"))).toThrow("is missing");
+    const logger = createLogger("dealer", "error");
+    expect(() => readKek(join(target.dataDir, "none"), "PARLEY_DEALER_KEK_FILE", true, logger)).toThrow(
+      "production makes no keys",
+    );
     await target.remove();
   });
 

@@ -1,13 +1,12 @@
 import { Module, type DynamicModule, type OnApplicationShutdown } from "@nestjs/common";
 import { agreements } from "@parley/proto";
-import { RouterMember, connect, openDatabase, type Logger } from "@parley/service-kit";
+import { readKek, RouterMember, connect, openDatabase, type Logger } from "@parley/service-kit";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "./config.js";
 import { Attachments } from "./domain/attachments.js";
 import { JobIntake } from "./domain/job-intake.js";
 import { JobQueue } from "./domain/job-queue.js";
-import { readKek } from "./domain/kek-file.js";
 import { Sweeper } from "./domain/sweeper.js";
 import { TicketIssuer } from "./domain/ticket-issuer.js";
 import type { SchedulerDependencies } from "./rpc/scheduler.rpc.js";
@@ -28,7 +27,7 @@ export class SchedulerContext implements OnApplicationShutdown {
 
   static async open(config: Config, logger: Logger): Promise<SchedulerContext> {
     const kekFile = config.PARLEY_TICKET_KEK_FILE ?? join(config.PARLEY_DATA_DIR, "ticket-kek");
-    const kek = readKek(kekFile, config.PARLEY_ENV === "production", logger);
+    const kek = readKek(kekFile, "PARLEY_TICKET_KEK_FILE", config.PARLEY_ENV === "production", logger);
     const database = await openDatabase({
       service: "scheduler",
       schema,

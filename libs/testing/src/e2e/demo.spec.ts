@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { repository } from "../system/index.js";
@@ -37,6 +38,34 @@ function servicesOf(pid: number): string[] {
     }
   });
 }
+
+describe.skipIf(missing)("npm start", () => {
+  it("says when it is ready, serves the CLI through its profiles, and takes everything away again on Ctrl-C", async () => {
+    const home = mkdtempSync(join(tmpdir(), "parley-home-"));
+    const env = { ...process.env, PARLEY_HOME: home };
+    const child = spawn(process.execPath, [join(repository, "scripts/start.mjs"), "--json"], { cwd: repository, env });
+    const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
+    const line = await new Promise<string>((resolve, reject) => {
+      let out = "";
+      child.stdout.on("data", (data: Buffer) => (out += data.toString()).includes("\n") && resolve(out));
+      child.once("close", () => reject(new Error("it ended before it was ready")));
+    });
+    const ready = JSON.parse(line) as { ready: boolean; profiles: string[]; logs: string };
+    expect(ready).toMatchObject({ ready: true, profiles: ["clinic-a", "clinic-b"] });
+    const bin = join(repository, "libs/cli/bin/parley.js");
+    const shown = spawnSync(process.execPath, [bin, "org", "show", "--json", "--profile", "clinic-b"], { env });
+    expect(JSON.parse(shown.stdout.toString())).toMatchObject({ orgId: "clinic-b" });
+    const services = servicesOf(child.pid ?? 0);
+    if (process.platform === "linux") expect(services.length).toBe(9);
+    child.kill("SIGINT");
+    expect(await closed).toBe(130);
+    expect(servicesOf(child.pid ?? 0)).toEqual([]);
+    expect(services.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
+    expect(existsSync(ready.logs)).toBe(false);
+    expect(readdirSync(join(home, "profiles"))).toEqual([]);
+    rmSync(home, { recursive: true });
+  }, 180_000);
+});
 
 describe.skipIf(missing)("the demo", () => {
   it("prints one JSON object and nothing else, exits with 0 where everything matched, and leaves nothing running", async () => {

@@ -24,7 +24,7 @@ import {
   type Logger,
 } from "@parley/service-kit";
 import { testOrganisation, type TestOrganisation } from "@parley/service-kit/testing";
-import { MessageQueue } from "../domain/message-queue.js";
+import { MessageQueue } from "@parley/service-kit";
 
 type Job = scheduler.CreateJobRequest & { readonly org: string };
 

@@ -2,7 +2,7 @@ import { createKeyAndCsr, fetchIssuerAuthority, parseOneTimeToken } from "@parle
 import { Code, ParleyError, enrolment, fleet, type ServiceClient } from "@parley/proto";
 import { CertificateHolder, connect, pinnedChannelCredentials } from "@parley/service-kit";
 import { X509Certificate } from "node:crypto";
-import { MessageQueue } from "../domain/message-queue.js";
+import { MessageQueue } from "@parley/service-kit";
 
 type Body = NonNullable<fleet.AttachRequest["body"]>;
 const pem = (der: Uint8Array) => new X509Certificate(der).toString();

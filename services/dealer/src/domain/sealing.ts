@@ -1,7 +1,4 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
-import type { Logger } from "@parley/service-kit";
 
 const NONCE = 12;
 const TAG = 16;
@@ -31,20 +28,4 @@ export class Sealing {
       });
     }
   }
-}
-
-/** Reads the key-encryption key, 32 bytes or their hex. Development makes one where it is missing; production refuses. */
-export function readKek(file: string, production: boolean, logger: Logger): Buffer {
-  if (!existsSync(file)) {
-    if (production)
-      throw new Error(
-        `the key-encryption key ${file} is missing; mount a secret of 32 random bytes and set PARLEY_DEALER_KEK_FILE`,
-      );
-    logger.warn({ file }, "a key-encryption key was made at start; for demonstrations only");
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    writeFileSync(file, randomBytes(32), { mode: 0o600 });
-  }
-  const content = readFileSync(file);
-  const text = content.toString("latin1").trim();
-  return /^[0-9a-fA-F]{64}$/.test(text) ? Buffer.from(text, "hex") : content;
 }

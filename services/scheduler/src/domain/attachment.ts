@@ -5,7 +5,7 @@ import { UNACCEPTED, type AttemptStore } from "../store/attempt-store.js";
 import type { JobStore } from "../store/job-store.js";
 import { attemptEnd } from "./attempt-end.js";
 import { TryAgain } from "./job-queue.js";
-import { MessageQueue } from "./message-queue.js";
+import { MessageQueue } from "@parley/service-kit";
 import type { TicketIssuer } from "./ticket-issuer.js";
 
 type Message = NonNullable<scheduler.AttachResponse["body"]>;
@@ -134,6 +134,6 @@ export class Attachment {
     this.#ended = true;
     this.reason = reason;
     for (const run of [...this.#runs.values()]) run.end("lost");
-    this.outgoing.close();
+    this.outgoing.end();
   }
 }

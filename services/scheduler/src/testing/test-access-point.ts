@@ -1,5 +1,5 @@
 import { ParleyError, type scheduler } from "@parley/proto";
-import { MessageQueue } from "../domain/message-queue.js";
+import { MessageQueue } from "@parley/service-kit";
 import type { SchedulerClient } from "./test-router.js";
 
 type Report = Partial<scheduler.AttemptReport>;

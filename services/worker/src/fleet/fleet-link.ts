@@ -1,6 +1,6 @@
 import { Code, ParleyError, fromServiceError, type fleet, type ServiceClient } from "@parley/proto";
 import type { Logger } from "@parley/service-kit";
-import { MessageQueue } from "./message-queue.js";
+import { MessageQueue } from "@parley/service-kit";
 
 type FleetClient = ServiceClient<typeof fleet.FleetServiceService>;
 type Body = NonNullable<fleet.AttachRequest["body"]>;

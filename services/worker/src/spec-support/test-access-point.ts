@@ -11,7 +11,7 @@ import {
 import { freshFolder, type TestOrganisation } from "@parley/service-kit/testing";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { MessageQueue } from "../fleet/message-queue.js";
+import { MessageQueue } from "@parley/service-kit";
 
 type Body = NonNullable<fleet.AttachRequest["body"]>;
 type Down = NonNullable<fleet.AttachResponse["body"]>;

@@ -1,5 +1,5 @@
 import type { fleet } from "@parley/proto";
-import { MessageQueue } from "../message-queue.js";
+import { MessageQueue } from "@parley/service-kit";
 
 type Body = NonNullable<fleet.AttachResponse["body"]>;
 

@@ -3,7 +3,7 @@ import type { Logger } from "@parley/service-kit";
 import type { StoredAttempt } from "../../store/attempts.js";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
-import { MessageQueue } from "../message-queue.js";
+import { MessageQueue } from "@parley/service-kit";
 import type { Router } from "../router.js";
 import type { AttemptRunner } from "./attempt-runner.js";
 import type { Submission } from "./submission.js";
