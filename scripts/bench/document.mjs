@@ -104,7 +104,7 @@ Networks (examples/mnist, trained): ${NETWORKS.map(([name, what]) => `${name}: $
 
 - The linear kernels multiply 32-bit weights by ring elements in two halves; 16-bit limbs modulo 2^48, and convolutions without a copy of the patches, are faster.
 - Correlations are read cold: nothing fetches them into the cache ahead of their use.
-- Taking a session from the stock starts the preparation of the next one at once, on the same cores as the run.
+- A session costs a connection with its TLS handshake and four durable writes before it is prepared; nobody has taken out what need not be there.
 - A layer is computed as a whole before its first byte leaves.
 - Every width is one for the whole plan, also where a layer would do with less.
 - Submitting and binding write to several databases one after the other; nobody has counted these writes yet.
