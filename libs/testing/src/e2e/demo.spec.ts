@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { repository } from "../system/index.js";
 import { missing } from "./fixture.js";
 
@@ -44,6 +44,7 @@ describe.skipIf(missing)("npm start", () => {
     const home = mkdtempSync(join(tmpdir(), "parley-home-"));
     const env = { ...process.env, PARLEY_HOME: home };
     const child = spawn(process.execPath, [join(repository, "scripts/start.mjs"), "--json"], { cwd: repository, env });
+    onTestFinished(() => void child.kill("SIGINT")); // also where an expectation fails
     const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
     const line = await new Promise<string>((resolve, reject) => {
       let out = "";
