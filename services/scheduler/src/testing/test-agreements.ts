@@ -63,9 +63,8 @@ export class TestAgreements {
         revokeAgreement: unused,
         reportRun: unused,
         listAudit: unused,
-        // eslint-disable-next-line require-yield
         watchAgreements: async function* () {
-          await unused();
+          yield await unused();
         },
         reserve: async ({ jobId, records, agreementId }) => {
           if (agreementId !== this.terms.id)
