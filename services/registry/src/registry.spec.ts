@@ -168,14 +168,14 @@ describe.each(DATABASE_KINDS)("registry on %s", (kind) => {
     expect((await a.listAssets({ organisationId: "", query: "old", page: undefined })).assets).toHaveLength(0);
   });
 
-  it.each([
+  it.for<[string, Partial<registry.Asset>, string]>([
     ["another digest", { planDigest: Buffer.alloc(32) }, "ASSET_INVALID"],
     ["a plan that is not JSON", { plan: Buffer.from("{") }, "ASSET_INVALID"],
     ["a short commitment", { commitment: Buffer.alloc(5) }, "ASSET_INVALID"],
     ["an id of another kind", { id: "job_1" }, "ASSET_INVALID"],
     ["no name", { name: " " }, "ASSET_INVALID"],
-  ])("refuses %s", async (_, changes, reason) => {
-    if (!target) return;
+  ])("refuses %s", async ([, changes, reason], { skip }) => {
+    if (!target) return skip("no PostgreSQL here");
     expect(await refusal(a.putAsset({ asset: asset("bad", changes) }))).toBe(`INVALID_ARGUMENT ${reason}`);
   });
 });
