@@ -16,6 +16,7 @@ const linear = (input: number, output: number, inFeatures: number, outFeatures: 
   output,
   shape: { kind: "dense", inFeatures, outFeatures },
   weightScale: 0,
+  weightBits: 32,
   width: 48,
   bias: false,
 });

@@ -1,6 +1,6 @@
 import { weightCount } from "./correlation.js";
 import { PlanError } from "./error.js";
-import { sizeOf, type Plan } from "./plan.js";
+import { SHORT_WEIGHT, sizeOf, type Plan } from "./plan.js";
 import type { Weights } from "./weights.js";
 
 /**
@@ -31,6 +31,8 @@ export function checkWeights(plan: Plan, weights: Weights): void {
     const bias = step.op === "add-constant" || step.bias ? rows : 0;
     if (entry.weights.length !== weightCount(plan, i) || entry.bias.length !== bias)
       refuse(`step ${i} ("${step.name}") has another shape`);
+    if (step.op === "linear" && step.weightBits === 15 && entry.weights.some((w) => Math.abs(w) > SHORT_WEIGHT))
+      refuse(`step ${i} ("${step.name}") promises weights of at most ${SHORT_WEIGHT}`);
   });
   if (rest.length > 0) refuse(`they have ${rest.length} entries too many`);
 }

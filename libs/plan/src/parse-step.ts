@@ -1,6 +1,6 @@
 import { FieldReader, integer, malformed } from "./field-reader.js";
 import { LIMITS } from "./limits.js";
-import { WIDTHS, type ConvShape, type DenseShape, type Step, type Window } from "./plan.js";
+import { WEIGHT_BITS, WIDTHS, type ConvShape, type DenseShape, type Step, type Window } from "./plan.js";
 
 const DIMENSION = [1, LIMITS.dimension] as const;
 const OPS = ["linear", "relu", "truncate", "maxpool", "sumpool", "add", "add-constant"] as const;
@@ -73,6 +73,7 @@ function parseFields(f: FieldReader, op: Step["op"], name: string, output: numbe
         output,
         shape: parseShape(f.object("shape")),
         weightScale: f.integer("weightScale", 0, LIMITS.weightScale),
+        weightBits: f.oneOf("weightBits", WEIGHT_BITS),
         width: f.oneOf("width", WIDTHS),
         bias: f.boolean("bias"),
       };

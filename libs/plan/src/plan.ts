@@ -10,6 +10,11 @@
 export const WIDTHS = [32, 40, 48, 56, 62] as const;
 export type Width = (typeof WIDTHS)[number];
 
+export const WEIGHT_BITS = [15, 32] as const;
+export type WeightBits = (typeof WEIGHT_BITS)[number];
+/** Largest magnitude of a weight of 15 bits: two products with a 16-bit limb fit 31 bits. */
+export const SHORT_WEIGHT = 2 ** 14 - 1;
+
 /** Index into {@link Plan.tensors}. */
 export type TensorId = number;
 
@@ -64,6 +69,8 @@ export interface LinearStep {
   readonly shape: DenseShape | ConvShape;
   /** Fractional bits of the weights; output scale = input scale + weightScale. */
   readonly weightScale: number;
+  /** How the server's kernel reads the weights: 15 promises |W| <= {@link SHORT_WEIGHT}; 32 is any 32-bit integer. */
+  readonly weightBits: WeightBits;
   /** The result counts modulo 2^width only. */
   readonly width: Width;
   readonly bias: boolean;

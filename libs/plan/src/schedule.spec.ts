@@ -43,11 +43,11 @@ const base = (at: { in: number; out: number }): { name: string; input: number; o
   name: `step ${at.in}`, input: at.in, output: at.out, width: 48,
 }); // prettier-ignore
 const dense = (inFeatures: number, outFeatures: number): Layer => (at) => [
-  { ...base(at), op: "linear", weightScale: 16, bias: true, shape: { kind: "dense", inFeatures, outFeatures } },
+  { ...base(at), op: "linear", weightScale: 16, weightBits: 32, bias: true, shape: { kind: "dense", inFeatures, outFeatures } },
   [outFeatures],
 ]; // prettier-ignore
 const convolution = (shape: ConvShape): Layer => (at) => [
-  { ...base(at), op: "linear", weightScale: 16, bias: true, shape },
+  { ...base(at), op: "linear", weightScale: 16, weightBits: 32, bias: true, shape },
   [shape.outChannels, shape.outHeight, shape.outWidth],
 ]; // prettier-ignore
 const relu = (shape: number[]): Layer => (at) => [

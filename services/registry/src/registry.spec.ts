@@ -48,6 +48,7 @@ const plan: Plan = {
       output: 1,
       shape: { kind: "dense", inFeatures: 4, outFeatures: 2 },
       weightScale: 16,
+      weightBits: 32,
       width: 48,
       bias: true,
     },

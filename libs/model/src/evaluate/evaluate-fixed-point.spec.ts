@@ -63,6 +63,7 @@ function wrappingPlan(): Plan {
         output: 1,
         shape: { kind: "dense", inFeatures: 2, outFeatures: 1 },
         weightScale: 0,
+        weightBits: 32,
         width: 48,
         bias: true,
       },

@@ -2,8 +2,8 @@ import { cost, inputsOf, knownOffline, type InputSchema, type Plan, type Step } 
 import type { Draft, DraftValue } from "./draft.js";
 import { outputWidth, widthFor } from "./widths.js";
 
-/** Comparisons of the largest run: bounds the memory of a session. */
-const RUN_ELEMENTS = 2 ** 21;
+/** A party holds its whole part of a run's batch: larger jobs are several runs. */
+const PART_BYTES = 64 * 1024 * 1024;
 const MOST_RECORDS = 128;
 
 export interface PlanSettings {
@@ -87,6 +87,6 @@ function nameOf(draft: Draft, output: DraftValue): string {
 }
 
 function defaultRecords(plan: Plan): number {
-  const fits = 2 ** Math.floor(Math.log2(RUN_ELEMENTS / Math.max(1, cost(plan, 1).comparisons)));
+  const fits = 2 ** Math.floor(Math.log2(PART_BYTES / cost(plan, 1).offline.dealerToP1));
   return Math.max(1, Math.min(MOST_RECORDS, fits));
 }

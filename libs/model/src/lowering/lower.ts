@@ -76,7 +76,7 @@ export function lower(network: Network, settings: LoweringSettings): { draft: Dr
       roundTo: roundable(layer.output, downstream) ? ACTIVATION_SCALE : undefined,
       coarser: settings.coarser,
     });
-    const { weights, bias, weightScale, ranges } = quantised;
+    const { weights, bias, weightScale, weightBits, ranges } = quantised;
     const { shape } = layer;
     draft.weights.push({ step: draft.steps.length, weights, bias });
     return draft.push(
@@ -87,6 +87,7 @@ export function lower(network: Network, settings: LoweringSettings): { draft: Dr
         output,
         shape,
         weightScale,
+        weightBits,
         width: OPEN,
         bias: bias.length > 0,
       }),

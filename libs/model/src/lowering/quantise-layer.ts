@@ -1,9 +1,10 @@
-import { LIMITS, PlanError, quantise } from "@parley/plan";
+import { LIMITS, PlanError, SHORT_WEIGHT, quantise, type WeightBits } from "@parley/plan";
 import type { LinearLayer } from "../network/network.js";
 import { linearRanges, reach, type Ranges } from "./ranges.js";
 
 export interface QuantisedLayer {
   readonly weightScale: number;
+  readonly weightBits: WeightBits;
   readonly weights: Int32Array;
   readonly bias: BigInt64Array;
   readonly ranges: Ranges;
@@ -20,8 +21,13 @@ export interface QuantiseSettings {
   readonly coarser: number;
 }
 
-/** Bits of the largest weight where nothing limits it: more than the 24 of a float are noise. */
-const WEIGHT_BITS = 20;
+/** The largest weight where nothing limits it: 21 bits; more than the 24 of a float are noise. */
+const LONG_WEIGHT = 2 ** 21 - 1;
+/**
+ * A layer of so many products in a record has weights of 15 bits: its kernel is twice as fast, and among so many products
+ * the rounding errors of single weights cancel. Decided by the public shape alone.
+ */
+const SHORT_FROM_PRODUCTS = 2 ** 20;
 /** Widths that are preferred, in order, with the bits of precision that one may give up to stay within it. */
 const PREFERENCE = [
   { width: 48, lost: 4 },
@@ -33,7 +39,7 @@ const even = (value: number): number => 2 * Math.floor(value / 2);
 const bitLength = (value: bigint): number => (value === 0n ? 0 : value.toString(2).length);
 
 /**
- * Weights and bias as integers. The weight scale is the finest even one at which the largest weight has at most 21 bits and
+ * Weights and bias as integers. The weight scale is the finest even one at which the largest weight has at most 21 bits (15 in large layers) and
  * the proven range, with headroom, stays within 48 bits; where that costs more than 4 bits of precision, 56, then 62.
  * Weights round to the nearest, halves away from zero; the bias likewise at the output's scale.
  */
@@ -45,7 +51,8 @@ export function quantiseLayer(layer: LinearLayer, settings: QuantiseSettings): Q
       `layer "${layer.name}" has weights that are infinite or beyond 2^30`,
       "Train or export the model again.",
     );
-  const wanted = largest === 0 ? 0 : WEIGHT_BITS - Math.floor(Math.log2(largest));
+  const most = weightBits(layer.shape) === 15 ? SHORT_WEIGHT : LONG_WEIGHT;
+  const wanted = largest === 0 ? 0 : Math.floor(Math.log2(most / largest));
   const finest = even(
     Math.min(LIMITS.weightScale, LIMITS.scale - settings.inputScale, Math.max(0, wanted - settings.coarser)),
   );
@@ -60,12 +67,31 @@ export function quantiseLayer(layer: LinearLayer, settings: QuantiseSettings): Q
   return first; // the proof of the gate behind it fails, and names the layer
 }
 
+function weightBits(shape: LinearLayer["shape"]): WeightBits {
+  const products =
+    shape.kind === "dense"
+      ? shape.inFeatures * shape.outFeatures
+      : shape.outHeight *
+        shape.outWidth *
+        shape.outChannels *
+        (shape.inChannels / shape.groups) *
+        shape.kernelHeight *
+        shape.kernelWidth;
+  return products >= SHORT_FROM_PRODUCTS ? 15 : 32;
+}
+
 function quantiseAt(layer: LinearLayer, settings: QuantiseSettings, weightScale: number): QuantisedLayer {
   const weights = Int32Array.from(layer.weights, (weight) => quantise(weight, weightScale));
   const scale = settings.inputScale + weightScale;
   const cut = settings.roundTo === undefined ? 0 : scale - settings.roundTo;
   const bias = integerBias(layer, scale, cut > 0 ? 1n << BigInt(cut - 1) : 0n);
-  return { weightScale, weights, bias, ranges: linearRanges(layer.shape, weights, bias, settings.input) };
+  return {
+    weightScale,
+    weightBits: weightBits(layer.shape),
+    weights,
+    bias,
+    ranges: linearRanges(layer.shape, weights, bias, settings.input),
+  };
 }
 
 function integerBias(layer: LinearLayer, scale: number, half: bigint): BigInt64Array {

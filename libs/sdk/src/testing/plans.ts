@@ -24,6 +24,7 @@ export function densePlan(
         output: 1,
         shape: { kind: "dense", inFeatures: features, outFeatures: outputs },
         weightScale: 8,
+        weightBits: 32,
         width: 40,
         bias: true,
       },

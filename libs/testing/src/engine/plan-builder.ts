@@ -63,7 +63,7 @@ export class PlanBuilder {
     const output = this.tensor([outFeatures], this.width);
     const shape = { kind: "dense", inFeatures, outFeatures } as const;
     return this.push(
-      (name) => ({ op: "linear", name, input, output, shape, weightScale: 0, width: this.width, bias }),
+      (name) => ({ op: "linear", name, input, output, shape, weightScale: 0, weightBits: 32, width: this.width, bias }),
       bias ? outFeatures : 0,
       weightBits,
       weightBits,
@@ -82,7 +82,17 @@ export class PlanBuilder {
     };
     const output = this.tensor([outChannels, shape.outHeight, shape.outWidth], this.width);
     return this.push(
-      (name) => ({ op: "linear", name, input, output, shape, weightScale: 0, width: this.width, bias: true }),
+      (name) => ({
+        op: "linear",
+        name,
+        input,
+        output,
+        shape,
+        weightScale: 0,
+        weightBits: 32,
+        width: this.width,
+        bias: true,
+      }),
       outChannels,
       weightBits,
       weightBits,
