@@ -5,7 +5,12 @@ export default defineConfig({
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"] } },
   test: {
-    include: ["libs/*/src/**/*.spec.ts", "services/*/src/**/*.spec.ts", "scripts/**/*.spec.ts"],
+    include: [
+      "libs/*/src/**/*.spec.ts",
+      "services/*/src/**/*.spec.ts",
+      "scripts/**/*.spec.ts",
+      "loadtest/**/*.spec.ts",
+    ],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,
