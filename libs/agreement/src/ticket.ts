@@ -74,7 +74,7 @@ export async function verifyTicket(
   options: { audience: string; now?: Date },
 ): Promise<TicketClaims> {
   try {
-    const keys = createLocalJWKSet(typeof jwks === "string" ? (JSON.parse(jwks) as JSONWebKeySet) : jwks);
+    const keys = keySetOf(jwks);
     const now = options.now ?? new Date();
     const { payload } = await jwtVerify(jwt, keys, {
       algorithms: ["EdDSA"],
@@ -92,6 +92,15 @@ export async function verifyTicket(
     if (error instanceof AgreementError) throw error;
     throw refusal(error instanceof errors.JOSEError ? error.message : "it cannot be read", error);
   }
+}
+
+let lastKeys: { readonly text: string; readonly keys: ReturnType<typeof createLocalJWKSet> } | undefined;
+
+/** Keys of a text are read once: a verifier holds one text for long. */
+function keySetOf(jwks: JSONWebKeySet | string) {
+  if (typeof jwks !== "string") return createLocalJWKSet(jwks);
+  if (lastKeys?.text !== jwks) lastKeys = { text: jwks, keys: createLocalJWKSet(JSON.parse(jwks) as JSONWebKeySet) };
+  return lastKeys.keys;
 }
 
 function readClaims(claims: unknown): TicketClaims {

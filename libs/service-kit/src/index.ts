@@ -55,4 +55,5 @@ export {
 export { enrolmentBinding, type EnrolmentDependencies } from "./enrolment/enrolment-binding.js";
 export { readBundle, readKek, readSigningKey } from "./tls/files.js";
 export { RouterMember, type RouterMemberConfig } from "./router/member.js";
+export { Batches } from "./rpc/batches.js";
 export { MessageQueue } from "./rpc/message-queue.js";

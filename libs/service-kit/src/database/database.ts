@@ -24,6 +24,8 @@ export interface Database<S extends Record<string, unknown>> {
   /** The same queries on PostgreSQL and on the embedded PGlite. */
   readonly db: NodePgDatabase<S>;
   readonly kind: "postgresql" | "pglite";
+  /** Runs one statement; PostgreSQL parses and plans it once per connection, under `name`. For statements on the path of every job. */
+  query<T>(name: string, text: string, values: readonly unknown[]): Promise<T[]>;
   close(): Promise<void>;
 }
 
@@ -54,7 +56,13 @@ async function openPostgres<S extends Record<string, unknown>>(
     await client.query("SELECT pg_advisory_unlock(hashtext('parley-migrations'))").catch(() => {});
     client.release();
   }
-  return { db, kind: "postgresql", close: () => pool.end() };
+  return {
+    db,
+    kind: "postgresql",
+    query: async <T>(name: string, text: string, values: readonly unknown[]) =>
+      (await pool.query({ name, text, values: [...values] })).rows as T[],
+    close: () => pool.end(),
+  };
 }
 
 async function openEmbedded<S extends Record<string, unknown>>(settings: DatabaseSettings<S>): Promise<Database<S>> {
@@ -66,7 +74,13 @@ async function openEmbedded<S extends Record<string, unknown>>(settings: Databas
     const db = drizzlePglite(client, { schema: settings.schema });
     await migratePglite(db, migrationOptions(settings));
     // Both drivers share drizzle's PostgreSQL dialect; only the raw result type differs, which `rowsOf` evens out.
-    return { db: db as unknown as NodePgDatabase<S>, kind: "pglite", close: () => client.close().finally(unlock) };
+    return {
+      db: db as unknown as NodePgDatabase<S>,
+      kind: "pglite",
+      query: async <T>(_name: string, text: string, values: readonly unknown[]) =>
+        (await client.query<T>(text, [...values])).rows,
+      close: () => client.close().finally(unlock),
+    };
   } catch (error) {
     unlock();
     throw error;

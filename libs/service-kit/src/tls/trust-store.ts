@@ -13,6 +13,7 @@ export class TrustStore implements Provider {
   readonly #bundles = new Map<string, readonly Buffer[]>();
   readonly #listeners = new Set<CaListener>();
   readonly #removed = new Set<(org: string) => void>();
+  #generation = 0;
 
   constructor(initial: Readonly<Record<string, readonly Uint8Array[]>> = {}) {
     for (const [org, bundle] of Object.entries(initial))
@@ -24,6 +25,11 @@ export class TrustStore implements Provider {
 
   bundleOf(org: string): readonly Buffer[] | undefined {
     return this.#bundles.get(org);
+  }
+
+  /** Another number after every change: what was concluded under an older one holds no more. */
+  get generation(): number {
+    return this.#generation;
   }
 
   get organisations(): string[] {
@@ -60,6 +66,7 @@ export class TrustStore implements Provider {
   }
 
   private publish() {
+    this.#generation++;
     for (const listener of this.#listeners) listener({ caCertificate: Buffer.from(this.pem) });
   }
 

@@ -8,7 +8,7 @@ import {
 } from "@parley/agreement";
 import { cutRuns } from "@parley/plan";
 import { desc, sql } from "drizzle-orm";
-import { randomBytes } from "node:crypto";
+import { createPrivateKey, randomBytes } from "node:crypto";
 import type { JobRow, SchedulerDatabase } from "../store/job-store.js";
 import { ticketKeys } from "../store/schema.js";
 import { open, seal } from "./sealing.js";
@@ -31,7 +31,7 @@ export class TicketIssuer {
       const rows = await tx.select().from(ticketKeys).orderBy(desc(ticketKeys.createdAt));
       const keys = rows.flatMap(({ kid, sealed }): TicketKey[] => {
         const privateKey = open(kek, purposeOf(kid), sealed)?.toString("utf8");
-        return privateKey === undefined ? [] : [{ kid, privateKey }];
+        return privateKey === undefined ? [] : [{ kid, privateKey: createPrivateKey(privateKey) }];
       });
       if (keys.length > 0) return new TicketIssuer(keys);
       if (rows.length > 0)
@@ -39,7 +39,7 @@ export class TicketIssuer {
       const kid = randomBytes(8).toString("hex");
       const { privateKeyPem } = generateSigningKey();
       await tx.insert(ticketKeys).values({ kid, sealed: seal(kek, purposeOf(kid), Buffer.from(privateKeyPem)) });
-      return new TicketIssuer([{ kid, privateKey: privateKeyPem }]);
+      return new TicketIssuer([{ kid, privateKey: createPrivateKey(privateKeyPem) }]);
     });
   }
 
