@@ -302,34 +302,71 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     if (!target) return skip("no PostgreSQL here");
     const { id: maskId } = await openMask(signed(terms()));
     const [a, b, c] = [await as("clinic-a", "worker"), await as("clinic-b", "worker"), await as("clinic-c", "worker")];
-    expect(await refusal(a.createBatch({ maskId, records: 1 }))).toBe("NOT_FOUND MASK_NOT_FOUND");
-    expect(await refusal(b.createBatch({ maskId, records: 3 }))).toBe("INVALID_ARGUMENT RECORDS_INVALID");
-    expect(await refusal((await as("clinic-b", "access-point")).createBatch({ maskId, records: 1 }))).toBe(
+    expect(await refusal(a.createBatches({ maskId, records: 1, count: 1 }))).toBe("NOT_FOUND MASK_NOT_FOUND");
+    expect(await refusal(b.createBatches({ maskId, records: 3, count: 1 }))).toBe("INVALID_ARGUMENT RECORDS_INVALID");
+    expect(await refusal((await as("clinic-b", "access-point")).createBatches({ maskId, records: 1, count: 1 }))).toBe(
       "PERMISSION_DENIED ROLE_REFUSED",
     );
-    const { batchId } = await b.createBatch({ maskId, records: 2 });
-    expect(await refusal(collect(c.fetchPart({ batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
-    expect(await refusal(collect((await as("clinic-b", "access-point")).fetchPart({ batchId })))).toBe(
+    const {
+      batchIds: [batchId],
+    } = await b.createBatches({ maskId, records: 2, count: 1 });
+    expect(await refusal(collect(c.fetchParts({ batchIds: [batchId] })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(collect((await as("clinic-b", "access-point")).fetchParts({ batchIds: [batchId] })))).toBe(
       "PERMISSION_DENIED ROLE_REFUSED",
     );
-    const [part0, part1] = [await collect(a.fetchPart({ batchId })), await collect(b.fetchPart({ batchId }))];
+    const [part0, part1] = [
+      await collect(a.fetchParts({ batchIds: [batchId] })),
+      await collect(b.fetchParts({ batchIds: [batchId] })),
+    ];
     expect(part0).toHaveLength(1);
-    expect(part0[0].fingerprint.equals(part1[0].fingerprint)).toBe(true);
-    expect(part0[0].key.equals(part1[0].key)).toBe(false);
+    expect(part0[0].parts[0].fingerprint.equals(part1[0].parts[0].fingerprint)).toBe(true);
+    expect(part0[0].parts[0].key.equals(part1[0].parts[0].key)).toBe(false);
     expect(Buffer.concat(part1.map((m) => m.chunk))).toHaveLength(correctionBytes(plan, 2));
-    expect(await refusal(collect(a.fetchPart({ batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
-    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
-    expect(await refusal(collect(b.fetchPart({ batchId: Buffer.alloc(16) })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(collect(a.fetchParts({ batchIds: [batchId] })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(collect(b.fetchParts({ batchIds: [batchId] })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(collect(b.fetchParts({ batchIds: [Buffer.alloc(16)] })))).toBe(
+      "FAILED_PRECONDITION PART_REFUSED",
+    );
+  });
+
+  it("gives parts of several batches in one call, each as if alone, and none where one of them is refused", async ({
+    skip,
+  }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { id: maskId } = await openMask(signed(terms()));
+    const [a, b] = [await as("clinic-a", "worker"), await as("clinic-b", "worker")];
+    for (const count of [0, 65])
+      expect(await refusal(b.createBatches({ maskId, records: 1, count }))).toBe("INVALID_ARGUMENT COUNT_INVALID");
+    const { batchIds } = await b.createBatches({ maskId, records: 2, count: 5 });
+    expect(new Set(batchIds.map((id) => id.toString("hex"))).size).toBe(5);
+    const [part0, part1] = [await collect(a.fetchParts({ batchIds })), await collect(b.fetchParts({ batchIds }))];
+    const [keys0, keys1] = [part0[0].parts, part1[0].parts];
+    expect(keys0.map((k) => k.fingerprint)).toEqual(keys1.map((k) => k.fingerprint));
+    expect(new Set([...keys0, ...keys1].map((k) => k.key.toString("hex"))).size).toBe(10);
+    const bytes = correctionBytes(plan, 2);
+    expect(Number(part1[0].correctionBytes)).toBe(bytes);
+    const corrections = Buffer.concat(part1.map((m) => m.chunk));
+    expect(corrections).toHaveLength(5 * bytes);
+    expect(corrections.subarray(0, bytes).equals(corrections.subarray(bytes, 2 * bytes))).toBe(false);
+    const { batchIds: more } = await b.createBatches({ maskId, records: 2, count: 2 });
+    expect(await refusal(collect(b.fetchParts({ batchIds: [more[0], batchIds[0]] })))).toBe(
+      "FAILED_PRECONDITION PART_REFUSED",
+    );
+    expect(await refusal(collect(b.fetchParts({ batchIds: [more[1], more[1]] })))).toBe(
+      "FAILED_PRECONDITION PART_REFUSED",
+    );
   });
 
   it("lets one of twenty simultaneous requests have a part", async ({ skip }) => {
     if (!target) return skip("no PostgreSQL here");
     const { id: maskId } = await openMask(signed(terms()));
     const b = await as("clinic-b", "worker");
-    const { batchId } = await b.createBatch({ maskId, records: 1 });
+    const {
+      batchIds: [batchId],
+    } = await b.createBatches({ maskId, records: 1, count: 1 });
     const clients = await Promise.all(Array.from({ length: 4 }, () => as("clinic-b", "worker")));
     const outcomes = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => refusal(collect(clients[i % 4].fetchPart({ batchId })))),
+      Array.from({ length: 20 }, (_, i) => refusal(collect(clients[i % 4].fetchParts({ batchIds: [batchId] })))),
     );
     expect(outcomes.filter((o) => o === "no error")).toHaveLength(1);
     expect(outcomes.filter((o) => o === "FAILED_PRECONDITION PART_REFUSED")).toHaveLength(19);
@@ -339,17 +376,21 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     if (!target) return skip("no PostgreSQL here");
     const { id: maskId } = await openMask(signed(terms({ maxPrepared: 1 })));
     const [a, b] = [await as("clinic-a", "access-point"), await as("clinic-b", "worker")];
-    const { batchId } = await b.createBatch({ maskId, records: 1 });
+    const {
+      batchIds: [batchId],
+    } = await b.createBatches({ maskId, records: 1, count: 1 });
     const { database } = service.app.get(DealerContext);
     await database.db.execute(sql`UPDATE dealer.batch SET expires = now() - interval '1 second' WHERE id = ${batchId}`);
-    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
-    const second = await b.createBatch({ maskId, records: 1 });
-    for (let i = 1; i < 16; i++) await b.createBatch({ maskId, records: 1 });
-    expect(await refusal(b.createBatch({ maskId, records: 1 }))).toBe("RESOURCE_EXHAUSTED TOO_MANY_BATCHES");
+    expect(await refusal(collect(b.fetchParts({ batchIds: [batchId] })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    const second = await b.createBatches({ maskId, records: 1, count: 1 });
+    for (let i = 1; i < 64; i++) await b.createBatches({ maskId, records: 1, count: 1 });
+    expect(await refusal(b.createBatches({ maskId, records: 1, count: 1 }))).toBe(
+      "RESOURCE_EXHAUSTED TOO_MANY_BATCHES",
+    );
     expect(await refusal((await as("clinic-c", "access-point")).endMask({ maskId }))).toBe("NOT_FOUND MASK_NOT_FOUND");
     await a.endMask({ maskId });
-    expect(await refusal(collect(b.fetchPart({ batchId: second.batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
-    expect(await refusal(b.createBatch({ maskId, records: 1 }))).toBe("NOT_FOUND MASK_NOT_FOUND");
+    expect(await refusal(collect(b.fetchParts(second)))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(b.createBatches({ maskId, records: 1, count: 1 }))).toBe("NOT_FOUND MASK_NOT_FOUND");
     const rows = await database.db.select().from(schema.masks);
     expect(rows.find((r) => r.id.equals(maskId))?.sealed).toBeNull();
   });
@@ -358,22 +399,26 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     if (!target) return skip("no PostgreSQL here");
     const { id: maskId } = await openMask(signed(terms()));
     const before = await as("clinic-b", "worker");
-    const { batchId } = await before.createBatch({ maskId, records: 1 });
+    const {
+      batchIds: [batchId],
+    } = await before.createBatches({ maskId, records: 1, count: 1 });
     await service.close();
     await start();
     const b = await as("clinic-b", "worker");
-    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe(
+    expect(await refusal(collect(b.fetchParts({ batchIds: [batchId] })))).toBe(
       kind === "pglite" ? "FAILED_PRECONDITION PART_REFUSED" : "no error",
     );
-    const fresh = await b.createBatch({ maskId, records: 1 });
-    expect(await refusal(collect(b.fetchPart(fresh)))).toBe("no error");
+    const fresh = await b.createBatches({ maskId, records: 1, count: 1 });
+    expect(await refusal(collect(b.fetchParts(fresh)))).toBe("no error");
   });
 
   it("gives nothing to a name whose key is no longer the one that the mask was opened under", async ({ skip }) => {
     if (!target) return skip("no PostgreSQL here");
     const { id: maskId } = await openMask(signed(terms()));
     const b = await as("clinic-b", "worker");
-    const { batchId } = await b.createBatch({ maskId, records: 1 });
+    const {
+      batchIds: [batchId],
+    } = await b.createBatches({ maskId, records: 1, count: 1 });
     const { database } = service.app.get(DealerContext);
     const rename = (key: Uint8Array) =>
       database.db.execute(
@@ -382,9 +427,9 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     const keys = await database.db.select().from(schema.organisations);
     await rename(generateSigningKey().publicKey);
     const outcomes = [
-      await refusal(collect(b.fetchPart({ batchId }))),
-      await refusal(collect((await as("clinic-a", "worker")).fetchPart({ batchId }))),
-      await refusal(b.createBatch({ maskId, records: 1 })),
+      await refusal(collect(b.fetchParts({ batchIds: [batchId] }))),
+      await refusal(collect((await as("clinic-a", "worker")).fetchParts({ batchIds: [batchId] }))),
+      await refusal(b.createBatches({ maskId, records: 1, count: 1 })),
       await refusal((await as("clinic-a", "access-point")).endMask({ maskId })),
     ];
     for (const { id, signingKey } of keys)
@@ -395,7 +440,7 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
       "NOT_FOUND MASK_NOT_FOUND",
       "NOT_FOUND MASK_NOT_FOUND",
     ]);
-    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("no error");
+    expect(await refusal(collect(b.fetchParts({ batchIds: [batchId] })))).toBe("no error");
   });
 
   it("ends masks and voids batches of a name that enrols with another key, also when the old key comes back", async ({
@@ -404,7 +449,9 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     if (!target) return skip("no PostgreSQL here");
     const { id: maskId } = await openMask(signed(terms()));
     const b = await as("clinic-b", "worker");
-    const { batchId } = await b.createBatch({ maskId, records: 1 });
+    const {
+      batchIds: [batchId],
+    } = await b.createBatches({ maskId, records: 1, count: 1 });
     const enrolAgain = async (key: ReturnType<typeof generateSigningKey>) => {
       const { test } = organisations.get("clinic-b") as { test: TestOrganisation };
       organisations.set("clinic-b", { test, key });
@@ -416,19 +463,19 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     };
     const { key: old } = organisations.get("clinic-b") as { key: ReturnType<typeof generateSigningKey> };
     await enrolAgain(old);
-    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("no error"); // the same key changes nothing
-    const other = await b.createBatch({ maskId, records: 1 });
+    expect(await refusal(collect(b.fetchParts({ batchIds: [batchId] })))).toBe("no error"); // the same key changes nothing
+    const other = await b.createBatches({ maskId, records: 1, count: 1 });
     await enrolAgain(generateSigningKey());
     await enrolAgain(old);
-    expect(await refusal(collect(b.fetchPart(other)))).toBe("FAILED_PRECONDITION PART_REFUSED");
-    expect(await refusal(collect((await as("clinic-a", "worker")).fetchPart(other)))).toBe(
+    expect(await refusal(collect(b.fetchParts(other)))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(collect((await as("clinic-a", "worker")).fetchParts(other)))).toBe(
       "FAILED_PRECONDITION PART_REFUSED",
     );
-    expect(await refusal(b.createBatch({ maskId, records: 1 }))).toBe("NOT_FOUND MASK_NOT_FOUND");
+    expect(await refusal(b.createBatches({ maskId, records: 1, count: 1 }))).toBe("NOT_FOUND MASK_NOT_FOUND");
     const { database } = service.app.get(DealerContext);
     const mask = (await database.db.select().from(schema.masks)).find((row) => row.id.equals(maskId));
     expect(mask?.sealed).toBeNull();
-    const batch = (await database.db.select().from(schema.batches)).find((row) => row.id.equals(other.batchId));
+    const batch = (await database.db.select().from(schema.batches)).find((row) => row.id.equals(other.batchIds[0]));
     expect(batch?.voidedAt).not.toBeNull();
   });
 
@@ -437,7 +484,7 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     const { id: maskId } = await openMask(signed(terms({ maxPrepared: 1 })));
     const b = await as("clinic-b", "worker");
     const outcomes = await Promise.all(
-      Array.from({ length: 40 }, () => refusal(b.createBatch({ maskId, records: 1 }))),
+      Array.from({ length: 40 }, () => refusal(b.createBatches({ maskId, records: 1, count: 4 }))),
     );
     expect(outcomes.filter((o) => o === "no error")).toHaveLength(16);
   });
@@ -473,16 +520,18 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
       service = first;
       await first.app.get(DealerContext).follow(createLogger("dealer", "error"));
       const stranger = await as("clinic-d", "worker");
-      expect(await refusal(collect(stranger.fetchPart({ batchId: Buffer.alloc(16) })))).toBe(
+      expect(await refusal(collect(stranger.fetchParts({ batchIds: [Buffer.alloc(16)] })))).toBe(
         "FAILED_PRECONDITION PART_REFUSED",
       );
       const { id: maskId } = await openMask(signed(terms()));
       const one = await as("clinic-b", "worker");
       service = second;
       const two = await as("clinic-b", "worker");
-      const { batchId } = await two.createBatch({ maskId, records: 1 });
+      const {
+        batchIds: [batchId],
+      } = await two.createBatches({ maskId, records: 1, count: 1 });
       const outcomes = await Promise.all(
-        Array.from({ length: 20 }, (_, i) => refusal(collect((i % 2 ? one : two).fetchPart({ batchId })))),
+        Array.from({ length: 20 }, (_, i) => refusal(collect((i % 2 ? one : two).fetchParts({ batchIds: [batchId] })))),
       );
       expect(outcomes.filter((o) => o === "no error")).toHaveLength(1);
       const { dealings } = first.app.get(DealerContext);
@@ -499,14 +548,18 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
   it("after a restore voids every older batch where its operator says so", async ({ skip }) => {
     if (!target) return skip("no PostgreSQL here");
     const { id: maskId } = await openMask(signed(terms()));
-    const { batchId } = await (await as("clinic-b", "worker")).createBatch({ maskId, records: 1 });
+    const {
+      batchIds: [batchId],
+    } = await (await as("clinic-b", "worker")).createBatches({ maskId, records: 1, count: 1 });
     await service.close();
     environment = { ...environment, PARLEY_DEALER_VOID_AT_START: "true" };
     await start();
     environment = { ...environment, PARLEY_DEALER_VOID_AT_START: "false" };
     const b = await as("clinic-b", "worker");
-    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("FAILED_PRECONDITION PART_REFUSED");
-    expect(await refusal(collect(b.fetchPart(await b.createBatch({ maskId, records: 1 }))))).toBe("no error");
+    expect(await refusal(collect(b.fetchParts({ batchIds: [batchId] })))).toBe("FAILED_PRECONDITION PART_REFUSED");
+    expect(await refusal(collect(b.fetchParts(await b.createBatches({ maskId, records: 1, count: 1 }))))).toBe(
+      "no error",
+    );
   });
 
   it("does not start with another key-encryption key", async ({ skip }) => {
@@ -525,10 +578,12 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     const { ledger, database } = service.app.get(DealerContext);
     const { id: maskId } = await openMask(signed(terms()));
     const b = await as("clinic-b", "worker");
-    const { batchId } = await b.createBatch({ maskId, records: 1 });
+    const {
+      batchIds: [batchId],
+    } = await b.createBatches({ maskId, records: 1, count: 1 });
     await database.db.execute(sql`UPDATE dealer.period_key SET starts_at = now() - interval '26 hours'`);
     await ledger.erasePeriods();
-    expect(await refusal(collect(b.fetchPart({ batchId })))).toBe("no error");
+    expect(await refusal(collect(b.fetchParts({ batchIds: [batchId] })))).toBe("no error");
     await database.db.execute(sql`UPDATE dealer.batch SET expires = now() - interval '1 second'`);
     expect(await ledger.erasePeriods()).toBeGreaterThan(0);
     const left = (await database.db.select().from(schema.periodKeys)).filter((p) => p.sealed !== null);

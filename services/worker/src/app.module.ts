@@ -7,6 +7,7 @@ import { Renewal, accessPointOf, enrolWorker, type Enrolled } from "./fleet/enro
 import { FleetLink } from "./fleet/fleet-link.js";
 import { AgreementSet } from "./models/agreement-set.js";
 import { Operands } from "./models/operands.js";
+import { PartnerConnections } from "./peer/partner-connection.js";
 import { PeerServer } from "./peer/peer-server.js";
 import { Poller } from "./peer/poller.js";
 import { Runner } from "./session/runner.js";
@@ -22,6 +23,7 @@ export class WorkerContext implements OnApplicationShutdown {
   readonly #stock: Stock;
   readonly #runner: Runner;
   readonly #dealers: DealerLink;
+  readonly #connections: PartnerConnections;
   readonly #renewal: Renewal;
   readonly #client: ReturnType<typeof connect<typeof fleet.FleetServiceService>>;
   #endpoint = "";
@@ -60,11 +62,16 @@ export class WorkerContext implements OnApplicationShutdown {
       certificate: () => thumbprintOf(own.leaf),
       timeoutMs: config.PARLEY_SESSION_TIMEOUT_MS,
     };
-    this.#stock = new Stock({ ...shared, own, idleMs: config.PARLEY_IDLE_MS }, agreements, this.link, logger);
+    this.#connections = new PartnerConnections(own);
+    const client = { connections: this.#connections, lot: config.PARLEY_LOT, idleMs: config.PARLEY_IDLE_MS };
+    this.#stock = new Stock({ ...shared, ...client }, agreements, this.link, logger);
     this.#runner = new Runner(this.#stock, agreements, this.link, logger);
     this.peers = new PeerServer(own, this.trust, { ...shared, idleMs: config.PARLEY_IDLE_LIMIT_MS }, logger);
     this.#renewal = new Renewal(enrolled, this.#client, logger);
-    agreements.onEnd((id) => operands.forget(id));
+    agreements.onEnd((id) => {
+      operands.forget(id);
+      this.#connections.end(id);
+    });
   }
 
   static async open(config: Config, logger: Logger): Promise<WorkerContext> {
@@ -87,6 +94,7 @@ export class WorkerContext implements OnApplicationShutdown {
     this.peers.close();
     this.link.close();
     this.#renewal.close();
+    this.#connections.close();
     this.#dealers.close();
     this.#client.close();
   }

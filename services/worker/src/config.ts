@@ -16,6 +16,8 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env) =>
       PARLEY_WORKER_NAME: z.string().default(`worker-${process.pid}`),
       /** Runs at once. */
       PARLEY_CONCURRENCY: z.coerce.number().int().min(1).max(256).default(4),
+      /** Batches of small models that are drawn from the dealer together, at most. */
+      PARLEY_LOT: z.coerce.number().int().min(1).max(64).default(16),
       /** Whether to poll for the peer's answer for up to 2 ms before sleeping; pays where each party has a core. */
       PARLEY_POLL: z.enum(["on", "off", "auto"]).default("auto"),
       /** How long an unused prepared session lives, milliseconds: at the data owner, and at the model owner. */

@@ -33,16 +33,16 @@ describe.skipIf(missing)("a batch is used once", () => {
   const prepared = async (id: Buffer, at: Running["a"]) =>
     (await audited(at, "batch.prepared")).some(({ details }) => details.batch === id.toString("hex"));
   const newBatch = async (maskId: Buffer) => {
-    const { batchId } = await evil.dealer.createBatch({ maskId, records: 1 });
-    const [head] = await drain(evil.dealer.fetchPart({ batchId }));
-    return { id: batchId, fingerprint: head.fingerprint };
+    const { batchIds } = await evil.dealer.createBatches({ maskId, records: 1, count: 1 });
+    const [head] = await drain(evil.dealer.fetchParts({ batchIds }));
+    return { id: batchIds[0], fingerprint: head.parts[0].fingerprint };
   };
   const address = (worker: number) => organisation("clinic-a").workers[worker].announced.mtls;
   const nameAgain = (worker: number) =>
     evil.nameBatch(address(worker), organisation("clinic-a"), () => Promise.resolve(spent));
   const fetchAs = async (id: "clinic-a" | "clinic-b", batchId: Buffer) => {
     const client = dealerClient(running, await certificateOf(authorityOf(organisation(id)), "worker"));
-    return refusal(drain(client.fetchPart({ batchId }))).finally(() => client.close());
+    return refusal(drain(client.fetchParts({ batchIds: [batchId] }))).finally(() => client.close());
   };
   const restartAccessPoint = async (id: "clinic-a" | "clinic-b") => {
     const org = organisation(id);
@@ -104,7 +104,7 @@ describe.skipIf(missing)("a batch is used once", () => {
   }, 90_000);
 
   it("the dealer gives each part once: not again to the worker that had it, nor to another of that organisation, nor for the other role", async () => {
-    expect(await refusal(drain(evil.dealer.fetchPart({ batchId: spent.id })))).toBe(GIVEN);
+    expect(await refusal(drain(evil.dealer.fetchParts({ batchIds: [spent.id] })))).toBe(GIVEN);
     expect(await fetchAs("clinic-b", spent.id)).toBe(GIVEN);
     expect(await fetchAs("clinic-a", spent.id)).toBe(GIVEN);
   }, 90_000);
@@ -112,7 +112,9 @@ describe.skipIf(missing)("a batch is used once", () => {
   it("of many callers at the same time one gets a part", async () => {
     let batchId: Buffer = Buffer.alloc(0);
     await evil.nameBatch(address(0), organisation("clinic-a"), async (maskId) => {
-      ({ batchId } = await evil.dealer.createBatch({ maskId, records: 1 }));
+      ({
+        batchIds: [batchId],
+      } = await evil.dealer.createBatches({ maskId, records: 1, count: 1 }));
       throw new Error("enough");
     });
     expect(batchId).toHaveLength(16);
@@ -161,7 +163,9 @@ describe.skipIf(missing)("a batch is used once", () => {
   it("a killed dealer gives nothing of before: neither parts that were given nor, on its embedded database, those that were not", async () => {
     let batchId: Buffer = Buffer.alloc(0);
     await evil.nameBatch(address(1), organisation("clinic-a"), async (maskId) => {
-      ({ batchId } = await evil.dealer.createBatch({ maskId, records: 1 }));
+      ({
+        batchIds: [batchId],
+      } = await evil.dealer.createBatches({ maskId, records: 1, count: 1 }));
       throw new Error("enough");
     });
     await running.services.get("dealer")?.kill();

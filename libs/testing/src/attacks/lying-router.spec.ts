@@ -126,8 +126,8 @@ describe.skipIf(missing)("a router that lies", () => {
     const asked = async (own: Parameters<typeof dealerClient>[1]) => {
       const client = closed(dealerClient(running, own, token));
       return {
-        batch: await refusal(client.createBatch({ maskId, records: 1 })),
-        part: await refusal(drain(client.fetchPart({ batchId }))),
+        batch: await refusal(client.createBatches({ maskId, records: 1, count: 1 })),
+        part: await refusal(drain(client.fetchParts({ batchIds: [batchId] }))),
       };
     };
     for (const role of ["worker", "access-point", "dealer", "operator"]) {

@@ -13,9 +13,9 @@ export interface NewBatch {
   readonly expires: Date;
 }
 
-/** What is given with a part: the batch, its mask and the sealed keys. */
-export interface GivenPart {
-  readonly batch: typeof batches.$inferSelect;
+/** What is given with parts: the batches in the order asked for, their mask and the sealed keys. */
+export interface GivenParts {
+  readonly batches: readonly (typeof batches.$inferSelect)[];
   readonly mask: typeof masks.$inferSelect;
   readonly period: typeof periodKeys.$inferSelect;
 }
@@ -27,8 +27,8 @@ export interface GivenPart {
 export class Ledger {
   constructor(private readonly database: DealerDatabase) {}
 
-  /** Stores a batch unless `limit` unspent ones of that agreement exist. @returns false where the limit is reached */
-  async create(batch: NewBatch, agreementDigest: Buffer, limit: number): Promise<boolean> {
+  /** Stores batches unless that made more than `limit` unspent ones of their agreement. @returns false where it did */
+  async create(made: readonly NewBatch[], agreementDigest: Buffer, limit: number): Promise<boolean> {
     return this.database.db.transaction(async (tx) => {
       // Of callers at the same time each counts what the one before has stored.
       await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${agreementDigest.toString("hex")}, 0))`);
@@ -39,18 +39,21 @@ export class Ledger {
         isNull(batches.voidedAt),
         gt(batches.expires, sql`now()`),
       );
-      if ((await tx.$count(batches, unspent)) >= limit) return false;
-      await tx.insert(batches).values(batch);
+      if ((await tx.$count(batches, unspent)) + made.length > limit) return false;
+      await tx.insert(batches).values([...made]);
       return true;
     });
   }
 
-  /** Gives one party's part, or refuses: given before, expired, voided, ended mask, another organisation or role. */
-  async give(id: Buffer, party: 0 | 1, org: string): Promise<GivenPart | undefined> {
+  /**
+   * Gives one party's parts of batches of one mask, period and size, or refuses: given before, expired, voided, ended mask,
+   * another organisation or role. Where one is refused, none is given out, and those that were good are lost.
+   */
+  async give(ids: readonly Buffer[], party: 0 | 1, org: string): Promise<GivenParts | undefined> {
     const given = party === 0 ? batches.given0 : batches.given1;
     const owner = party === 0 ? batches.org0 : batches.org1;
     const usable = and(
-      eq(batches.id, id),
+      inArray(batches.id, [...ids]),
       eq(owner, org),
       isNull(given),
       isNull(batches.voidedAt),
@@ -59,11 +62,19 @@ export class Ledger {
       this.periodIsUsable(),
     );
     const set = party === 0 ? { given0: sql`now()` } : { given1: sql`now()` };
-    const [batch] = await this.database.db.update(batches).set(set).where(usable).returning();
-    if (!batch) return undefined;
-    const [mask] = await this.database.db.select().from(masks).where(eq(masks.id, batch.maskId));
-    const [period] = await this.database.db.select().from(periodKeys).where(eq(periodKeys.id, batch.periodId));
-    return mask && period ? { batch, mask, period } : undefined;
+    const rows = await this.database.db.update(batches).set(set).where(usable).returning();
+    const inOrder = ids.flatMap((id) => rows.find((row) => row.id.equals(id)) ?? []);
+    const [first] = inOrder;
+    if (rows.length !== ids.length || inOrder.length !== ids.length || !first) return undefined;
+    const alike = inOrder.every(
+      (row) => row.maskId.equals(first.maskId) && row.periodId.equals(first.periodId) && row.records === first.records,
+    );
+    if (!alike) return undefined;
+    const [[mask], [period]] = await Promise.all([
+      this.database.db.select().from(masks).where(eq(masks.id, first.maskId)),
+      this.database.db.select().from(periodKeys).where(eq(periodKeys.id, first.periodId)),
+    ]);
+    return mask && period ? { batches: inOrder, mask, period } : undefined;
   }
 
   /** Also: the organisation still has the key under which the mask was opened. A name alone gets nothing. */

@@ -21,8 +21,7 @@ class Corrections implements AsyncIterableIterator<Uint8Array> {
   #ended = false;
 
   constructor(
-    private first: Uint8Array,
-    private readonly more: () => Promise<IteratorResult<dealer.FetchPartResponse>>,
+    private readonly more: () => Promise<IteratorResult<dealer.FetchPartsResponse>>,
     private readonly giveUp: () => void,
   ) {}
 
@@ -32,11 +31,6 @@ class Corrections implements AsyncIterableIterator<Uint8Array> {
 
   async next(): Promise<IteratorResult<Uint8Array>> {
     if (this.#ended) return { done: true, value: undefined };
-    if (this.first.length > 0) {
-      const value = this.first;
-      this.first = new Uint8Array(0);
-      return { done: false, value };
-    }
     const next = await this.more();
     return next.done ? { done: true, value: undefined } : { done: false, value: next.value.chunk };
   }
@@ -57,25 +51,42 @@ export class DealerLink {
     private readonly timeoutMs: number,
   ) {}
 
-  async createBatch(agreement: WorkingAgreement, maskId: Buffer, records: number): Promise<Buffer> {
-    return (await this.client(agreement).createBatch({ maskId, records })).batchId;
+  async createBatches(
+    agreement: WorkingAgreement,
+    maskId: Buffer,
+    records: number,
+    count: number,
+  ): Promise<readonly Buffer[]> {
+    const { batchIds } = await this.client(agreement).createBatches({ maskId, records, count });
+    if (batchIds.length !== count) throw incomplete(`is for ${batchIds.length} batches of ${count}`);
+    return batchIds;
   }
 
-  /** This party's part. The corrections stream on while the session reads them. */
-  async fetchPart(agreement: WorkingAgreement, maskId: Buffer, batchId: Buffer, records: number): Promise<FetchedPart> {
+  /** This party's parts. Of a single batch the corrections stream on while the session reads them; of several they are held. */
+  async fetchParts(
+    agreement: WorkingAgreement,
+    maskId: Buffer,
+    batchIds: readonly Buffer[],
+    records: number,
+  ): Promise<FetchedPart[]> {
     const abort = new AbortController();
-    const stream = this.client(agreement).fetchPart({ batchId }, { signal: abort.signal })[Symbol.asyncIterator]();
+    const request = { batchIds: [...batchIds] };
+    const stream = this.client(agreement).fetchParts(request, { signal: abort.signal })[Symbol.asyncIterator]();
     // A dealer that stalls must not hold a session, nor a session that ends the dealer's call.
     const next = () => within(stream.next(), this.timeoutMs, () => abort.abort());
     try {
       const first = await next();
       if (first.done) throw incomplete("is empty");
-      const head = first.value;
-      if (head.key.length !== 32 || head.fingerprint.length !== 16) throw incomplete("has no key");
+      const { parts, correctionBytes, ...head } = first.value;
+      if (parts.length !== batchIds.length) throw incomplete("lacks a batch");
+      if (parts.some(({ key, fingerprint }) => key.length !== 32 || fingerprint.length !== 16))
+        throw incomplete("has no key");
       if (head.records !== records || !head.maskId.equals(maskId)) throw incomplete("is for another run");
-      const corrections = new Corrections(head.chunk, next, () => abort.abort());
-      if (head.correctionBytes === 0n) abort.abort();
-      return { fingerprint: head.fingerprint, correlations: new ExpandedPart({ key: head.key, corrections }) };
+      const bytes = Number(correctionBytes);
+      if (bytes === 0) abort.abort();
+      if (parts.length === 1) return [part(parts[0], new Corrections(next, () => abort.abort()))];
+      const held = await collect(next, parts.length * bytes);
+      return parts.map((each, i) => part(each, [held.subarray(i * bytes, (i + 1) * bytes)]));
     } catch (error) {
       abort.abort();
       throw error;
@@ -96,4 +107,30 @@ export class DealerLink {
     this.#clients.set(key, client);
     return client;
   }
+}
+
+const part = (
+  { key, fingerprint }: dealer.PartKey,
+  corrections: ConstructorParameters<typeof ExpandedPart>[0]["corrections"],
+) => ({
+  fingerprint,
+  correlations: new ExpandedPart({ key, corrections }),
+});
+
+/** @throws ParleyError where more or fewer bytes come */
+async function collect(
+  next: () => Promise<IteratorResult<dealer.FetchPartsResponse>>,
+  bytes: number,
+): Promise<Uint8Array> {
+  const all = new Uint8Array(bytes);
+  let at = 0;
+  for (let piece = bytes > 0 ? await next() : undefined; piece && !piece.done; piece = await next()) {
+    const { chunk } = piece.value;
+    if (at + chunk.length > bytes) throw incomplete("is too long");
+    all.set(chunk, at);
+    at += chunk.length;
+    chunk.fill(0);
+  }
+  if (at !== bytes) throw incomplete("is too short");
+  return all;
 }

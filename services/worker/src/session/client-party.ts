@@ -1,23 +1,19 @@
-import { Client, type ClientDuplexStream } from "@grpc/grpc-js";
+import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { computeMaskId } from "@parley/correlation";
-import { TRANSCRIPT_BYTES } from "@parley/plan";
+import { TRANSCRIPT_BYTES, cost } from "@parley/plan";
 import { ClientSession } from "@parley/protocol";
-import { Code, ParleyError, createClient, fleet, fromServiceError, peer } from "@parley/proto";
-import {
-  continueTrace,
-  currentTrace,
-  mutualChannelCredentials,
-  thumbprintOf,
-  traceparentOf,
-  type CertificateHolder,
-} from "@parley/service-kit";
+import { Code, ParleyError, fleet, fromServiceError, peer } from "@parley/proto";
+import { continueTrace, currentTrace, traceparentOf } from "@parley/service-kit";
+import type { FetchedPart } from "../dealing/dealer-link.js";
 import type { WorkingAgreement } from "../models/agreement.js";
+import { DryExchange } from "../peer/dry-exchange.js";
 import { decodeResponse, encodeRequest, type ResponseControl } from "../peer/frame-codec.js";
-import { GrpcChannel } from "../peer/grpc-channel.js";
-import { STREAM_OPTIONS } from "../peer/stream-options.js";
+import { GrpcChannel, type FrameSink } from "../peer/grpc-channel.js";
+import type { PartnerConnection, PartnerConnections } from "../peer/partner-connection.js";
 import { sessionFailure } from "./failure.js";
-import { compareHellos, helloDigest, makeHello } from "./hello.js";
+import { bindingDigest, compareHellos, makeHello } from "./hello.js";
 import { Inbox } from "./inbox.js";
+import { recordBatches } from "./record-batches.js";
 import { within } from "./within.js";
 import { checkedSchedule, incomingOf, type PartyDependencies } from "./server-party.js";
 
@@ -30,48 +26,67 @@ export interface RunOutcome {
   readonly bytesP0ToP1: number;
 }
 
-/** An address where nobody answers is given up soon: there may be others. */
-const CONNECT_MS = 5_000;
-const asIs = (value: Buffer) => value;
 const micros = (from: number) => Math.round((performance.now() - from) * 1000);
 
+/** Parts that a stream holds ahead of their use have at most so many bytes. */
+const LOT_BYTES = 4 << 20;
+/** A new stream is warmed by at most so many dry exchanges, and for at most so long. */
+const WARM = { exchanges: 20, ms: 20 };
+
 export interface ClientPartyDependencies extends PartyDependencies {
-  readonly own: CertificateHolder;
+  readonly connections: PartnerConnections;
+  /** Batches that are drawn together, at most. */
+  readonly lot: number;
 }
 
-/** P1's side of one session, on an HTTP/2 connection of its own: prepared ahead, bound to one run, then over. */
+/** What a run is bound with. */
+export interface RunBinding {
+  readonly ticket: string;
+  readonly jobId: string;
+  readonly attemptId: string;
+  readonly run: number;
+  readonly traceparent: string;
+}
+
+/** A run that is ready to be bound. */
+interface PreparedRun {
+  readonly batchId: Buffer;
+  readonly session: ClientSession;
+  readonly channel: GrpcChannel;
+}
+
+/** P1's side of one stream to a model owner's worker: runs one after the other, each prepared ahead with a batch of its own. */
 export class ClientParty {
   readonly #inbox = new Inbox<ResponseControl>();
-  readonly #client: Client;
   readonly #stream: ClientDuplexStream<Buffer, Buffer>;
+  readonly #sink: FrameSink;
+  readonly #schedule;
+  readonly #parts: { batchId: Buffer; part: FetchedPart }[] = [];
+  #lot = 1;
+  #mask: WorkingAgreement["mask"];
+  #hellos: readonly [peer.Hello, peer.Hello] | undefined;
   #channel: GrpcChannel | undefined;
   #session: ClientSession | undefined;
-  #hellos: Buffer = Buffer.alloc(0);
-  #leaf: Buffer | undefined;
+  #ready: PreparedRun | undefined;
+  #dry: DryExchange | undefined;
   #ended: Error | undefined;
   #onEnd: () => void = () => {};
-  /** How long the preparation took. */
+  /** How long the preparation of the last run took. */
   offlineMicros = 0;
-  /** Set once P0's last message may have come. */
+  /** Set once P0's last message of the present run may have come. */
   revealed = false;
-  /** Set once the model owner has bound the run. */
+  /** Set once the model owner has bound the present run. */
   bound = false;
 
   private constructor(
     private readonly d: ClientPartyDependencies,
     readonly agreement: WorkingAgreement,
     readonly records: number,
-    private readonly endpoint: string,
+    private readonly connection: PartnerConnection,
   ) {
-    const { org, bundle } = agreement.partner;
-    const credentials = mutualChannelCredentials(d.own, {
-      org,
-      role: "worker",
-      bundle: () => bundle,
-      onLeaf: (der) => (this.#leaf = der),
-    });
-    this.#client = new Client(endpoint, credentials, STREAM_OPTIONS);
-    this.#stream = this.#client.makeBidiStreamRequest(peer.PeerServiceService.session.path, asIs, asIs);
+    this.#schedule = checkedSchedule(agreement, records);
+    this.#stream = connection.open();
+    this.#sink = { write: (m) => void this.#stream.write(m), end: () => this.close() };
     this.#stream.on("data", (message: Buffer) => this.take(message));
     this.#stream.on("error", (error) => this.end(fromServiceError(error)));
     this.#stream.on("end", () =>
@@ -86,22 +101,26 @@ export class ClientParty {
     );
   }
 
-  /** Opens a session to a worker of the model owner and prepares it. @throws ParleyError */
+  /** Opens a stream to a worker of the model owner and prepares a run on it. @throws ParleyError */
   static async prepare(
     d: ClientPartyDependencies,
     agreement: WorkingAgreement,
     records: number,
     endpoint: string,
   ): Promise<ClientParty> {
-    const party = new ClientParty(d, agreement, records, endpoint);
-    const started = performance.now();
+    const connection = d.connections.to(agreement, endpoint);
+    let party: ClientParty | undefined;
     try {
-      await party.open();
-      party.offlineMicros = micros(started);
+      const certificate0 = await connection.serverCertificate(d.timeoutMs);
+      party = new ClientParty(d, agreement, records, connection);
+      await party.greet(certificate0);
+      await party.prepareNext();
       return party;
     } catch (error) {
-      const failure = party.outcomeOf(error);
-      party.close();
+      const failure = party ? party.outcomeOf(error) : sessionFailure(error);
+      // What is wrong may be this connection: it died, or its certificates are older than those that are stated.
+      if (failure.code === Code.UNAVAILABLE || failure.reason === "HELLO_DIFFERS") d.connections.discard(connection);
+      party?.close();
       throw failure;
     }
   }
@@ -110,44 +129,85 @@ export class ClientParty {
     return this.#ended === undefined;
   }
 
-  /** Called once, when the session has ended for any reason. */
+  /** Called once, when the stream has ended for any reason. */
   set onEnd(handler: () => void) {
     if (this.#ended) handler();
     else this.#onEnd = handler;
   }
 
-  /** Ends the session; its batch is dead. */
+  /** Ends the stream; its batches are dead. */
   close(): void {
     this.end(new ParleyError(Code.CANCELLED, "SESSION_CLOSED", "the session was closed", ""));
   }
 
-  /** Binds the ticket and runs. Once. @throws ParleyError */
-  async run(
-    bind: { ticket: string; jobId: string; attemptId: string; run: number; traceparent: string },
-    input: BigInt64Array,
-  ): Promise<RunOutcome> {
-    const session = this.#session;
-    const channel = this.#channel;
-    if (!session || !channel || this.#ended) throw this.#ended ?? new Error("the session is not prepared");
+  /** Draws the next batch, expands its part and exchanges the offline shares. @throws ParleyError */
+  async prepareNext(): Promise<void> {
+    const started = performance.now();
+    const { d, agreement, records } = this;
+    try {
+      if (this.#parts.length === 0) await this.drawLot();
+      const next = this.#parts.shift();
+      const mask = this.#mask;
+      if (!next || !mask) throw new Error("a lot holds a batch, of a known mask");
+      const masked = await d.operands.masked(agreement, mask, () => this.fetchMasked(mask.id));
+      this.requireOpen();
+      const { batchId, part } = next;
+      const channel = new GrpcChannel(this.#sink, incomingOf(this.#schedule, 0), d.poller);
+      this.#channel = channel;
+      this.#stream.write(encodeRequest({ $case: "batch", value: { batchId, fingerprint: part.fingerprint } }));
+      const { correlations } = part;
+      const session = new ClientSession({ plan: agreement.plan, records, masked, correlations, channel });
+      this.#session = session;
+      this.revealed = this.bound = false;
+      await within(session.prepare(), 4 * d.timeoutMs, () => this.close());
+      const ready = (await this.#inbox.next(4 * d.timeoutMs, "ready")).value;
+      if (!ready.fingerprint.equals(part.fingerprint))
+        throw new ParleyError(
+          Code.ABORTED,
+          "BATCH_DIFFERS",
+          "the two parts are not of one batch",
+          "Retried with a new batch.",
+        );
+      this.#ready = { batchId, session, channel };
+      this.offlineMicros = micros(started);
+    } catch (error) {
+      const failure = this.outcomeOf(error);
+      this.close();
+      throw failure;
+    }
+  }
+
+  /** One dry exchange between two runs: microseconds that the link alone costs. @throws ParleyError */
+  async dry(): Promise<number> {
+    this.requireOpen();
+    const dry = new DryExchange(this.#schedule, 1, this.#sink, this.d.poller);
+    this.#dry = dry;
+    const started = performance.now();
+    this.#stream.write(encodeRequest({ $case: "dry", value: {} }));
+    dry.go();
+    try {
+      await within(dry.done, this.d.timeoutMs, () => this.close());
+    } catch (error) {
+      throw this.outcomeOf(error);
+    }
+    return micros(started);
+  }
+
+  /** Binds the ticket to the prepared run and runs it. The stream stays, for the next one, unless the run fails. @throws ParleyError */
+  async run(bind: RunBinding, input: BigInt64Array): Promise<RunOutcome> {
+    const prepared = this.#ready;
+    this.#ready = undefined;
+    if (!prepared || !this.#hellos || this.#ended) throw this.#ended ?? new Error("a run is prepared first");
+    const { batchId, session, channel } = prepared;
     try {
       const binding = performance.now();
-      this.#stream.write(encodeRequest({ $case: "bind", value: { ...bind, helloDigest: this.#hellos } }));
-      await this.#inbox.next("bound", this.d.timeoutMs);
+      const helloDigest = bindingDigest(...this.#hellos, batchId);
+      this.#stream.write(encodeRequest({ $case: "bind", value: { ...bind, helloDigest } }));
+      await this.#inbox.next(this.d.timeoutMs, "bound");
       this.bound = true;
       const bindMicros = micros(binding);
       const before = { ...channel.counters };
-      const timer = setTimeout(
-        () =>
-          this.end(
-            new ParleyError(
-              Code.DEADLINE_EXCEEDED,
-              "PEER_SILENT",
-              "the model owner's worker stopped answering",
-              "Retried with a new batch.",
-            ),
-          ),
-        this.d.timeoutMs * 4,
-      );
+      const timer = setTimeout(() => this.end(silent()), this.d.timeoutMs * 4);
       this.d.poller.start();
       const started = performance.now();
       try {
@@ -158,23 +218,25 @@ export class ClientParty {
         const messages =
           counters.sentMessages - before.sentMessages + counters.receivedMessages - before.receivedMessages;
         const bytesP1ToP0 = counters.sentBytes - before.sentBytes - TRANSCRIPT_BYTES;
-        return {
-          output,
-          onlineMicros,
-          bindMicros,
-          messages,
-          bytesP1ToP0,
-          bytesP0ToP1: counters.receivedBytes - before.receivedBytes,
-        };
+        const bytesP0ToP1 = counters.receivedBytes - before.receivedBytes;
+        this.endRun(channel);
+        return { output, onlineMicros, bindMicros, messages, bytesP1ToP0, bytesP0ToP1 };
       } finally {
         clearTimeout(timer);
         this.d.poller.stop();
       }
     } catch (error) {
-      throw this.outcomeOf(error);
-    } finally {
+      const failure = this.outcomeOf(error);
       this.close();
+      throw failure;
     }
+  }
+
+  /** The run is over: its memory goes back, the stream is free for the next batch. */
+  private endRun(channel: GrpcChannel) {
+    channel.ended();
+    this.#channel = undefined;
+    this.#session = undefined;
   }
 
   /** What ended the stream explains a failure better than what it caused. */
@@ -183,58 +245,52 @@ export class ClientParty {
     return ended instanceof ParleyError && ended.reason !== "SESSION_CLOSED" ? ended : sessionFailure(error);
   }
 
-  private async open() {
+  private requireOpen() {
+    if (this.#ended) throw this.#ended;
+  }
+
+  /** The two Hellos; the mask that they agree on is pinned, and the stream is warm. */
+  private async greet(certificate0: Buffer) {
     const { d, agreement, records } = this;
-    const messages = checkedSchedule(agreement, records);
-    const traceparent = traceparentOf(currentTrace() ?? continueTrace(undefined));
-    const certificate0 = await this.serverCertificate();
     const own = makeHello({
       agreement,
       party: 1,
       certificate0,
-      certificate1: d.certificate(),
+      certificate1: this.connection.ownCertificate,
       records,
-      schedule: messages,
-      traceparent,
+      schedule: this.#schedule,
+      traceparent: traceparentOf(currentTrace() ?? continueTrace(undefined)),
     });
-    this.#channel = new GrpcChannel(
-      { write: (m) => void this.#stream.write(m), end: () => this.close() },
-      incomingOf(messages, 0),
-      d.poller,
-    );
     this.#stream.write(encodeRequest({ $case: "hello", value: own }));
-    const theirs = (await this.#inbox.next("hello", d.timeoutMs)).value;
+    const theirs = (await this.#inbox.next(d.timeoutMs, "hello")).value;
     compareHellos(own, theirs);
-    this.#hellos = helloDigest(own, theirs);
-    const mask = await this.pinMask(theirs);
-    const masked = await d.operands.masked(agreement, mask, () => this.fetchMasked(mask.id));
-    const batchId = await d.dealers.createBatch(agreement, mask.id, records);
-    await d.fleet.ask({
-      $case: "recordBatch",
-      value: { batchId, agreementDigest: agreement.digest, records, party: fleet.Party.PARTY_CLIENT, traceparent },
-    });
-    const part = await d.dealers.fetchPart(agreement, mask.id, batchId, records);
-    if (this.#ended) {
-      part.correlations.close();
-      throw this.#ended;
-    }
-    this.#stream.write(encodeRequest({ $case: "batch", value: { batchId, fingerprint: part.fingerprint } }));
-    this.#session = new ClientSession({
-      plan: agreement.plan,
-      records,
-      masked,
-      correlations: part.correlations,
-      channel: this.#channel,
-    });
-    await within(this.#session.prepare(), 4 * d.timeoutMs, () => this.close());
-    const ready = (await this.#inbox.next("ready", 4 * d.timeoutMs)).value;
-    if (!ready.fingerprint.equals(part.fingerprint))
-      throw new ParleyError(
-        Code.ABORTED,
-        "BATCH_DIFFERS",
-        "the two parts are not of one batch",
-        "Retried with a new batch.",
-      );
+    this.#hellos = [own, theirs];
+    this.#mask = await this.pinMask(theirs);
+    const began = performance.now();
+    for (let i = 0; i < WARM.exchanges && performance.now() - began < WARM.ms; i++) await this.dry();
+  }
+
+  /** Draws batches for the next runs: more each time, because a stream that is used will be used again. */
+  private async drawLot() {
+    const { d, agreement, records } = this;
+    const mask = this.#mask;
+    if (!mask) throw new Error("the mask is known after the Hello");
+    const bytes = cost(agreement.plan, records).offline.dealerToP1;
+    const count = Math.max(1, Math.min(this.#lot, d.lot, Math.floor(LOT_BYTES / bytes)));
+    this.#lot = 2 * count;
+    const traceparent = traceparentOf(currentTrace() ?? continueTrace(undefined));
+    const ids = await d.dealers.createBatches(agreement, mask.id, records, count);
+    await recordBatches(d.fleet, agreement, records, ids, fleet.Party.PARTY_CLIENT, traceparent);
+    this.requireOpen();
+    this.#stream.write(encodeRequest({ $case: "lot", value: { batchIds: [...ids] } }));
+    const parts = await d.dealers.fetchParts(agreement, mask.id, ids, records);
+    parts.forEach((part, i) => this.#parts.push({ batchId: ids[i], part }));
+    if (this.#ended) this.closeParts();
+    this.requireOpen();
+  }
+
+  private closeParts() {
+    for (const { part } of this.#parts.splice(0)) part.correlations.close();
   }
 
   /** The mask that the model owner states: it must follow from the agreement, and be the one that this organisation pinned. */
@@ -273,54 +329,24 @@ export class ClientParty {
   }
 
   private async *fetchMasked(maskId: Buffer) {
-    const { org, bundle } = this.agreement.partner;
-    const credentials = mutualChannelCredentials(this.d.own, { org, role: "worker", bundle: () => bundle });
-    const client = createClient(peer.PeerServiceService, {
-      address: this.endpoint,
-      credentials,
-      options: STREAM_OPTIONS,
-    });
     const abort = new AbortController();
-    const request = { agreementDigest: this.agreement.digest, maskId };
-    const stream = client.getMaskedWeights(request, { signal: abort.signal })[Symbol.asyncIterator]();
+    const stream = this.connection.maskedWeights(maskId, abort.signal)[Symbol.asyncIterator]();
     // All later sessions of the mask wait for this: a worker that stalls must not hold them.
     const next = () => within(stream.next(), this.d.timeoutMs, () => abort.abort());
     try {
       for (let piece = await next(); !piece.done; piece = await next()) yield piece.value;
     } finally {
       abort.abort();
-      client.close();
     }
-  }
-
-  /** SHA-256 of the leaf that the server presented in this connection's handshake. */
-  private async serverCertificate(): Promise<Buffer> {
-    await new Promise<void>((resolve, reject) =>
-      this.#client.waitForReady(Date.now() + Math.min(this.d.timeoutMs, CONNECT_MS), (error) =>
-        error
-          ? reject(
-              new ParleyError(
-                Code.UNAVAILABLE,
-                "PEER_UNREACHABLE",
-                `no worker of ${this.agreement.partner.org} is reached at ${this.endpoint}`,
-                "Check that the partner's workers run and that the network lets you through.",
-                {},
-                { cause: error },
-              ),
-            )
-          : resolve(),
-      ),
-    );
-    if (!this.#leaf) throw new Error("a handshake that passed told its leaf");
-    return thumbprintOf(this.#leaf);
   }
 
   private take(data: Buffer) {
     try {
       const message = decodeResponse(data);
-      if ("control" in message) this.#inbox.put(message.control);
-      else if (this.#channel) this.#channel.accept(message.frame);
-      else throw new RangeError("a share came before the Hello");
+      if ("control" in message) return this.#inbox.put(message.control);
+      const receiver = this.#dry && !this.#dry.over ? this.#dry : this.#channel;
+      if (!receiver) throw new RangeError("a share came outside of a run");
+      receiver.accept(message.frame);
     } catch (error) {
       this.end(sessionFailure(error));
     }
@@ -330,10 +356,21 @@ export class ClientParty {
     if (this.#ended) return;
     this.#ended = error;
     this.#inbox.fail(error);
+    this.#dry?.end(error);
     this.#channel?.ended(error);
     this.#session?.destroy();
+    this.closeParts();
     this.#stream.cancel();
-    this.#client.close();
+    this.connection.release();
+    if (error instanceof ParleyError && error.code === Code.UNAVAILABLE) this.d.connections.discard(this.connection);
     this.#onEnd();
   }
 }
+
+const silent = () =>
+  new ParleyError(
+    Code.DEADLINE_EXCEEDED,
+    "PEER_SILENT",
+    "the model owner's worker stopped answering",
+    "Retried with a new batch.",
+  );

@@ -98,6 +98,10 @@ export function compareHellos(own: peer.Hello, theirs: peer.Hello): void {
   for (const field of MASK_FIELDS) if (!own[field].equals(theirs[field])) throw differs(field);
 }
 
-/** SHA-256 over both Hellos as sent, P1's first: what a ticket is bound to. */
-export const helloDigest = (client: peer.Hello, server: peer.Hello): Buffer =>
-  createHash("sha256").update(peer.Hello.encode(client).finish()).update(peer.Hello.encode(server).finish()).digest();
+/** SHA-256 over both Hellos as sent, P1's first, and the batch: what a ticket is bound to. */
+export const bindingDigest = (client: peer.Hello, server: peer.Hello, batchId: Buffer): Buffer =>
+  createHash("sha256")
+    .update(peer.Hello.encode(client).finish())
+    .update(peer.Hello.encode(server).finish())
+    .update(batchId)
+    .digest();

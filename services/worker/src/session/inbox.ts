@@ -1,5 +1,8 @@
 import { Code, ParleyError } from "@parley/proto";
 
+/** A lot, the first batch of it and its bind may come before they are awaited. */
+const MOST_EARLY = 3;
+
 /** Control messages of a session, awaited one at a time. */
 export class Inbox<C extends { readonly $case: string }> {
   #waiter: { resolve: (message: C) => void; reject: (error: Error) => void } | undefined;
@@ -8,7 +11,7 @@ export class Inbox<C extends { readonly $case: string }> {
 
   /** A control message from the stream. @throws ParleyError where nothing of the kind is expected */
   put(message: C): void {
-    if (this.#early.length >= 2) throw unexpected(message.$case);
+    if (this.#early.length >= MOST_EARLY) throw unexpected(message.$case);
     const waiter = this.#waiter;
     this.#waiter = undefined;
     if (waiter) waiter.resolve(message);
@@ -21,11 +24,12 @@ export class Inbox<C extends { readonly $case: string }> {
     this.#waiter = undefined;
   }
 
-  /** The next message, which must be of that kind. @throws ParleyError INVALID_ARGUMENT, DEADLINE_EXCEEDED; or what ended the stream */
-  async next<K extends C["$case"]>(kind: K, timeoutMs: number): Promise<Extract<C, { $case: K }>> {
-    const message = this.#early.shift() ?? (await this.wait(kind, timeoutMs));
-    if (message.$case !== kind) throw unexpected(message.$case, kind);
-    return message as Extract<C, { $case: K }>;
+  /** The next message, which must be of one of these kinds. @throws ParleyError INVALID_ARGUMENT, DEADLINE_EXCEEDED; or what ended the stream */
+  async next<K extends C["$case"]>(timeoutMs: number, ...kinds: readonly K[]): Promise<Extract<C, { $case: K }>> {
+    const message = this.#early.shift() ?? (await this.wait(kinds.join(" or "), timeoutMs));
+    const isOfKind = (m: C): m is Extract<C, { $case: K }> => kinds.some((kind) => kind === m.$case);
+    if (!isOfKind(message)) throw unexpected(message.$case, kinds.join(" or "));
+    return message;
   }
 
   private async wait(kind: string, timeoutMs: number): Promise<C> {

@@ -54,6 +54,7 @@ export class Runner {
     try {
       const input = this.inputOf(order);
       const { outcome, party: used } = await this.attempt(order, input, (current) => parties.add((party = current)));
+      this.stock.giveBack(used);
       const output = Buffer.from(outcome.output.buffer, outcome.output.byteOffset, outcome.output.byteLength);
       await this.link.deliver({ ...empty, output, revealed: true, timings: timingsOf(outcome, used) });
     } catch (error) {

@@ -1,20 +1,21 @@
-import { schedule } from "@parley/plan";
+import { schedule, type Schedule } from "@parley/plan";
 import { ServerSession } from "@parley/protocol";
-import { Code, ParleyError } from "@parley/proto";
+import { Code, ParleyError, fleet, type peer } from "@parley/proto";
 import { continueTrace, traceparentOf, withTrace, type Logger, type Peer } from "@parley/service-kit";
 import { verifyLeaf } from "@parley/agreement";
-import type { DealerLink } from "../dealing/dealer-link.js";
+import type { DealerLink, FetchedPart } from "../dealing/dealer-link.js";
 import type { FleetLink } from "../fleet/fleet-link.js";
 import type { WorkingAgreement } from "../models/agreement.js";
 import type { AgreementSet } from "../models/agreement-set.js";
 import type { Operands } from "../models/operands.js";
+import { DryExchange } from "../peer/dry-exchange.js";
 import { encodeResponse, type RequestControl } from "../peer/frame-codec.js";
 import { GrpcChannel, type FrameSink } from "../peer/grpc-channel.js";
 import type { Poller } from "../peer/poller.js";
-import { fleet } from "@parley/proto";
 import { sessionFailure } from "./failure.js";
-import { compareHellos, helloDigest, makeHello } from "./hello.js";
+import { bindingDigest, compareHellos, makeHello } from "./hello.js";
 import { Inbox } from "./inbox.js";
+import { recordBatches } from "./record-batches.js";
 import { within } from "./within.js";
 
 export interface PartyDependencies {
@@ -35,15 +36,27 @@ const refused = (message: string, hint: string) =>
 
 let sessions = 0n;
 
+/** Dry exchanges of one stream between two runs. */
+const MOST_DRY = 1000;
+/** Batches of one lot. */
+const MOST_BATCHES = 64;
+
 /**
- * P0's side of one session: Hello, batch, offline shares, ready, bind, run. Whatever ends it, its batch is dead.
- * Order matters: the batch is recorded by the own access point before its part is fetched, the run before it is bound.
+ * P0's side of one stream: Hello, then one run after the other, each with a batch of its own: batch, offline shares, ready,
+ * bind, run. Whatever ends the stream, its batches are dead. Order matters: a batch is recorded by the own access point
+ * before its part is fetched, a run before it is bound.
  */
 export class ServerParty {
   readonly #inbox = new Inbox<RequestControl>();
+  readonly #parts = new Map<string, Promise<FetchedPart>>();
+  #schedule: Schedule | undefined;
   #channel: GrpcChannel | undefined;
   #session: ServerSession | undefined;
   #agreement: WorkingAgreement | undefined;
+  #dry: DryExchange | undefined;
+  #dries = 0;
+  #number = 0n;
+  #ended: Error | undefined;
 
   constructor(
     private readonly d: PartyDependencies,
@@ -66,53 +79,121 @@ export class ServerParty {
 
   /** A message from the stream. @throws where it is out of order: the caller ends the session */
   take(message: { frame: Buffer } | { control: RequestControl }): void {
-    if ("control" in message) return this.#inbox.put(message.control);
-    if (!this.#channel) throw new RangeError("a share came before the Hello");
-    this.#channel.accept(message.frame);
+    if ("frame" in message) {
+      const receiver = this.#dry && !this.#dry.over ? this.#dry : this.#channel;
+      if (!receiver) throw new RangeError("a share came before the batch that it belongs to");
+      return receiver.accept(message.frame);
+    }
+    const { control } = message;
+    if (control.$case === "dry") return this.answerDry();
+    if (control.$case === "batch") this.beginRun();
+    this.#inbox.put(control);
   }
 
   /** The stream has ended, or must end. */
   end(error: Error): void {
+    this.#ended ??= error;
     this.#inbox.fail(error);
+    this.#dry?.end(error);
     this.#channel?.ended(error);
     this.#session?.destroy();
+    this.closeParts();
   }
 
-  /** Runs the session to its end. @throws ParleyError */
+  /** Serves the stream to its end. @throws ParleyError */
   async serve(): Promise<void> {
     const { d } = this;
-    const theirs = (await this.#inbox.next("hello", d.timeoutMs)).value;
+    const theirs = (await this.#inbox.next(d.timeoutMs, "hello")).value;
     return withTrace(continueTrace(theirs.traceparent), async () => {
       const agreement = this.admit(theirs.agreementDigest);
       const { mask } = agreement;
       if (!mask) throw refused("the model's mask is not ready yet", "Try again in a moment.");
-      const messages = checkedSchedule(agreement, theirs.records);
-      const number = ++sessions;
-      await d.fleet.ask({ $case: "openSession", value: { agreementDigest: agreement.digest, session: number } });
+      const schedule = checkedSchedule(agreement, theirs.records);
+      await this.openSession(agreement);
       try {
-        const traceparent = traceparentOf(continueTrace(theirs.traceparent));
         const own = makeHello({
           agreement,
           party: 0,
           certificate0: d.certificate(),
           certificate1: this.peer.thumbprint,
           records: theirs.records,
-          schedule: messages,
-          traceparent,
+          schedule,
+          traceparent: traceparentOf(continueTrace(theirs.traceparent)),
         });
-        this.#channel = new GrpcChannel(this.sink, incomingOf(messages, 1), d.poller);
         compareHellos(own, theirs);
+        this.#schedule = schedule;
         this.sink.write(encodeResponse({ $case: "hello", value: own }));
-        await this.prepare(agreement, mask.id, theirs.records);
-        await this.bindAndRun(agreement, helloDigest(theirs, own), theirs.records);
+        const run = { agreement, maskId: mask.id, records: theirs.records, hellos: [theirs, own] as const };
+        for (let wait = d.timeoutMs; ; wait = d.idleMs) {
+          const batch = await this.nextBatch(run, wait);
+          if (this.#number === 0n) await this.openSession(agreement);
+          await this.prepare(run, batch);
+          await this.bindAndRun(run, batch);
+        }
       } finally {
         this.#session?.destroy();
-        d.fleet.tell({ $case: "closeSession", value: { session: number } });
+        this.closeSession();
+        this.closeParts();
       }
     });
   }
 
-  #batchId: Buffer = Buffer.alloc(0);
+  /** A place among the prepared sessions of the agreement: from here until the run has ended. */
+  private async openSession({ digest }: WorkingAgreement) {
+    const number = ++sessions;
+    await this.d.fleet.ask({ $case: "openSession", value: { agreementDigest: digest, session: number } });
+    this.#number = number;
+  }
+
+  private closeSession() {
+    if (this.#number > 0n) this.d.fleet.tell({ $case: "closeSession", value: { session: this.#number } });
+    this.#number = 0n;
+  }
+
+  private closeParts() {
+    for (const part of this.#parts.values()) part.then(({ correlations }) => correlations.close()).catch(() => {});
+    this.#parts.clear();
+  }
+
+  private answerDry() {
+    if (!this.#schedule || this.bound || (this.#dry && !this.#dry.over) || ++this.#dries > MOST_DRY)
+      throw new RangeError("a dry exchange came at a wrong time, or there were too many");
+    this.#dry = new DryExchange(this.#schedule, 0, this.sink, this.d.poller);
+  }
+
+  /** The frames of a run may follow its batch at once. */
+  private beginRun() {
+    if (!this.#schedule || this.#channel) throw new RangeError("a batch came before the Hello, or during another run");
+    this.#channel = new GrpcChannel(this.sink, incomingOf(this.#schedule, 1), this.d.poller);
+  }
+
+  private async nextBatch(run: Run, wait: number): Promise<peer.Batch> {
+    const message = await this.#inbox.next(wait, "lot", "batch");
+    if (message.$case === "batch") return message.value;
+    const { batchIds } = message.value;
+    if (this.#parts.size > 0 || batchIds.length < 1 || batchIds.length > MOST_BATCHES)
+      throw new RangeError(`a lot of ${batchIds.length} batches cannot be taken now`);
+    this.draw(run, batchIds);
+    return (await this.#inbox.next(this.d.idleMs, "batch")).value;
+  }
+
+  /** Records batches and fetches their parts, all together. */
+  private draw({ agreement, maskId, records }: Run, ids: readonly Buffer[]) {
+    const { d } = this;
+    const drawn = (async () => {
+      await recordBatches(d.fleet, agreement, records, ids, fleet.Party.PARTY_SERVER);
+      await d.operands.weights(agreement); // first: a part that was fetched must reach a session
+      const parts = await d.dealers.fetchParts(agreement, maskId, ids, records);
+      if (!this.#ended) return parts;
+      parts.forEach(({ correlations }) => correlations.close());
+      throw this.#ended;
+    })();
+    ids.forEach((id, i) => {
+      const part = drawn.then((parts) => parts[i]);
+      part.catch(() => {}); // whoever takes the batch is told
+      this.#parts.set(id.toString("hex"), part);
+    });
+  }
 
   /** The agreement of the peer's Hello, under which its certificate must be good. */
   private admit(digest: Buffer): WorkingAgreement {
@@ -144,16 +225,18 @@ export class ServerParty {
     }
   }
 
-  private async prepare(agreement: WorkingAgreement, maskId: Buffer, records: number) {
+  private async prepare(run: Run, { batchId, fingerprint }: peer.Batch) {
     const { d } = this;
-    const { batchId, fingerprint } = (await this.#inbox.next("batch", d.timeoutMs)).value;
-    this.#batchId = Buffer.from(batchId);
-    await d.fleet.ask({
-      $case: "recordBatch",
-      value: { batchId, agreementDigest: agreement.digest, records, party: fleet.Party.PARTY_SERVER, traceparent: "" },
-    });
-    const weights = await d.operands.weights(agreement); // first: a part that was fetched must reach a session
-    const part = await d.dealers.fetchPart(agreement, maskId, batchId, records);
+    const key = batchId.toString("hex");
+    if (!this.#parts.has(key)) {
+      if (this.#parts.size > 0) throw new RangeError("a batch came that is not of the lot");
+      this.draw(run, [Buffer.from(batchId)]);
+    }
+    const drawn = this.#parts.get(key);
+    const weights = await d.operands.weights(run.agreement);
+    const part = await drawn;
+    this.#parts.delete(key);
+    if (!part) throw new Error("a batch was drawn");
     if (!part.fingerprint.equals(fingerprint)) {
       part.correlations.close();
       throw new ParleyError(
@@ -163,29 +246,30 @@ export class ServerParty {
         "Retried with a new batch.",
       );
     }
-    if (!this.#channel) throw new Error("the channel is made at the Hello");
-    this.#session = new ServerSession({
-      plan: agreement.plan,
-      records,
+    if (!this.#channel) throw new Error("the channel is made when the batch comes");
+    const session = new ServerSession({
+      plan: run.agreement.plan,
+      records: run.records,
       weights,
       correlations: part.correlations,
       channel: this.#channel,
     });
-    await within(this.#session.prepare(), 4 * d.timeoutMs, () => this.#session?.destroy());
+    this.#session = session;
+    await within(session.prepare(), 4 * d.timeoutMs, () => session.destroy());
     this.sink.write(encodeResponse({ $case: "ready", value: { fingerprint: part.fingerprint } }));
   }
 
-  private async bindAndRun(agreement: WorkingAgreement, hellos: Buffer, records: number) {
+  private async bindAndRun({ agreement, hellos, records }: Run, { batchId }: peer.Batch) {
     const { d } = this;
     const session = this.#session;
     const channel = this.#channel;
-    if (!session || !channel) throw new Error("the session is prepared before it is bound");
-    const bind = (await this.#inbox.next("bind", d.idleMs)).value;
-    if (!bind.helloDigest.equals(hellos))
+    if (!session || !channel) throw new Error("a run is prepared before it is bound");
+    const bind = (await this.#inbox.next(d.idleMs, "bind")).value;
+    if (!bind.helloDigest.equals(bindingDigest(...hellos, batchId)))
       throw new ParleyError(
         Code.FAILED_PRECONDITION,
         "HELLO_DIFFERS",
-        "the bind is for another session",
+        "the bind is for another session or batch",
         "Retried with a new batch.",
         { field: "helloDigest" },
       );
@@ -196,7 +280,7 @@ export class ServerParty {
       value: {
         ticket,
         agreementDigest: agreement.digest,
-        batchId: this.#batchId,
+        batchId,
         jobId,
         attemptId,
         run,
@@ -216,9 +300,11 @@ export class ServerParty {
       const done = session.run(() => this.requireActive(agreement));
       this.sink.write(encodeResponse({ $case: "bound", value: {} }));
       await done;
+      this.endRun(channel);
     } finally {
       clearTimeout(timer);
       d.poller.stop();
+      this.bound = false;
       const { receivedBytes, sentBytes } = channel.counters;
       const value = {
         attemptId,
@@ -226,9 +312,8 @@ export class ServerParty {
         revealed: session.revealed,
         bytesReceived: BigInt(receivedBytes - before.receivedBytes),
         bytesSent: BigInt(sentBytes - before.sentBytes),
-        batchId: this.#batchId,
+        batchId,
       };
-      this.bound = false;
       d.fleet
         .askSurely({ $case: "runEnded", value })
         .catch((error: unknown) =>
@@ -237,7 +322,16 @@ export class ServerParty {
             "the end of a run was not recorded; its quota stays used",
           ),
         );
+      this.closeSession();
     }
+  }
+
+  /** The run is over: its memory goes back, the stream is free for the next batch. */
+  private endRun(channel: GrpcChannel) {
+    channel.ended();
+    this.#channel = undefined;
+    this.#session = undefined;
+    this.#dries = 0;
   }
 
   private requireActive(agreement: WorkingAgreement) {
@@ -250,6 +344,15 @@ export class ServerParty {
         "Make a new agreement.",
       );
   }
+}
+
+/** What all runs of a stream share. */
+interface Run {
+  readonly agreement: WorkingAgreement;
+  readonly maskId: Buffer;
+  readonly records: number;
+  /** P1's and the own, as sent. */
+  readonly hellos: readonly [peer.Hello, peer.Hello];
 }
 
 /** The schedule for a number of records that the plan allows. */

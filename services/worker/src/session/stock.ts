@@ -13,13 +13,19 @@ interface Target {
 const key = (id: string, records: number) => `${id}/${records}`;
 const LONGEST_WAIT_MS = 30_000;
 
-/** Prepared sessions of a data owner's worker, kept as many as its access point asks for. One is prepared at a time. */
+/** Sessions that are prepared at the same time: while one waits for the dealer or the partner, another computes. */
+const AT_ONCE = 3;
+
+/** Prepared sessions of a data owner's worker, kept as many as its access point asks for. */
 export class Stock {
   readonly #ready = new Map<string, ClientParty[]>();
   readonly #notBefore = new Map<string, { at: number; wait: number }>();
   readonly #idle = new Map<ClientParty, NodeJS.Timeout>();
+  /** Streams whose run is over, to be prepared again. */
+  readonly #resting = new Map<string, ClientParty[]>();
+  /** Preparations under way. */
+  readonly #preparing = new Map<string, number>();
   #targets: Target[] = [];
-  #filling = false;
   #closed = false;
   #retry: NodeJS.Timeout | undefined;
   #endpoint = 0;
@@ -39,10 +45,10 @@ export class Stock {
       records: e.records,
       sessions: e.sessions,
     }));
-    for (const [at, parties] of this.#ready) {
-      for (const party of parties.splice(this.wanted(at))) party.close();
-    }
-    void this.fill();
+    for (const held of [this.#ready, this.#resting])
+      for (const [at, parties] of held) for (const party of parties.splice(this.wanted(at))) party.close();
+    this.fill();
+    this.report();
   }
 
   private wanted(at: string): number {
@@ -56,12 +62,21 @@ export class Stock {
       this.stopIdle(party);
       if (party.usable) return { party, fromStock: true };
     }
-    return { party: await this.prepare(id, records), fromStock: false };
+    return { party: await this.next(id, records), fromStock: false };
+  }
+
+  /** A stream whose run has ended well: it is prepared for the next one, where that is wanted. */
+  giveBack(party: ClientParty): void {
+    const at = key(party.agreement.id, party.records);
+    const held = (this.#ready.get(at)?.length ?? 0) + (this.#resting.get(at)?.length ?? 0);
+    if (!party.usable || this.#closed || held >= this.wanted(at)) return party.close();
+    this.#resting.set(at, [...(this.#resting.get(at) ?? []), party]);
+    party.onEnd = () => this.forget(at, party);
   }
 
   /** Makes up for what was taken. Called when a run has ended: preparing would take the cores that a run needs. */
   replenish(): void {
-    void this.fill();
+    this.fill();
   }
 
   /** Prepares one session now. @throws ParleyError */
@@ -100,35 +115,41 @@ export class Stock {
   }
 
   private drop(which: (party: ClientParty) => boolean) {
-    for (const [at, parties] of this.#ready) {
-      for (const party of parties.filter(which)) party.close();
-      this.#ready.set(
-        at,
-        parties.filter((party) => !which(party)),
-      );
-    }
+    for (const held of [this.#ready, this.#resting])
+      for (const [at, parties] of held) {
+        held.set(
+          at,
+          parties.filter((party) => !which(party)),
+        );
+        for (const party of parties.filter(which)) party.close();
+      }
   }
 
-  private async fill() {
-    if (this.#filling || this.#closed) return;
-    this.#filling = true;
+  private fill() {
+    for (let next = this.missing(); next; next = this.missing()) void this.prepareOne(next);
+  }
+
+  private async prepareOne(target: Target) {
+    const at = key(target.id, target.records);
+    this.#preparing.set(at, (this.#preparing.get(at) ?? 0) + 1);
     try {
-      for (let next = this.missing(); next && !this.#closed; next = this.missing()) {
-        await this.quiet();
-        await this.add(next);
-      }
+      await this.quiet();
+      if (!this.#closed) await this.add(target);
     } finally {
-      this.#filling = false;
+      this.#preparing.set(at, (this.#preparing.get(at) ?? 1) - 1);
       this.report();
+      this.fill();
     }
   }
 
   private missing(): Target | undefined {
+    if (this.#closed || [...this.#preparing.values()].reduce((a, b) => a + b, 0) >= AT_ONCE) return undefined;
     const now = Date.now();
     return this.#targets.find((t) => {
       const at = key(t.id, t.records);
       const wait = this.#notBefore.get(at);
-      return (this.#ready.get(at)?.length ?? 0) < t.sessions && this.agreements.get(t.id) && !(wait && wait.at > now);
+      const held = (this.#ready.get(at)?.length ?? 0) + (this.#preparing.get(at) ?? 0);
+      return held < t.sessions && this.agreements.get(t.id) && !(wait && wait.at > now);
     });
   }
 
@@ -141,7 +162,7 @@ export class Stock {
   private async add({ id, records }: Target) {
     const at = key(id, records);
     try {
-      const party = await this.prepare(id, records);
+      const party = await this.next(id, records);
       this.#notBefore.delete(at);
       // Fewer may be wanted than when its preparation began.
       const wanted = this.#closed || !this.agreements.get(id) ? 0 : this.wanted(at);
@@ -152,18 +173,31 @@ export class Stock {
     } catch (error) {
       const wait = Math.min((this.#notBefore.get(at)?.wait ?? 250) * 2, LONGEST_WAIT_MS);
       this.#notBefore.set(at, { at: Date.now() + wait, wait });
-      this.#retry = setTimeout(() => void this.fill(), wait + 10).unref();
+      this.#retry = setTimeout(() => this.fill(), wait + 10).unref();
       const reason = error instanceof ParleyError ? error.reason : "INTERNAL";
       this.logger.info({ reason, agreement: id, records }, "a session could not be prepared, trying again");
     }
   }
 
+  /** A stream that rests, prepared again; else a new one. */
+  private async next(id: string, records: number): Promise<ClientParty> {
+    const resting = this.#resting.get(key(id, records)) ?? [];
+    for (let party = resting.shift(); party; party = resting.shift())
+      if (party.usable) {
+        await party.prepareNext();
+        return party;
+      }
+    return this.prepare(id, records);
+  }
+
   private forget(at: string, party: ClientParty) {
     this.stopIdle(party);
-    const left = (this.#ready.get(at) ?? []).filter((p) => p !== party);
-    if (left.length === this.#ready.get(at)?.length) return;
-    this.#ready.set(at, left);
-    void this.fill();
+    for (const held of [this.#ready, this.#resting]) {
+      const left = (held.get(at) ?? []).filter((p) => p !== party);
+      if (left.length === (held.get(at)?.length ?? 0)) continue;
+      held.set(at, left);
+      this.fill();
+    }
   }
 
   private stopIdle(party: ClientParty) {

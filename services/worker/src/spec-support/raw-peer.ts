@@ -14,6 +14,8 @@ const asIs = (value: Buffer) => value;
 export class RawPeer {
   /** Control messages and frames as they came. */
   readonly received: (ResponseControl["$case"] | "frame")[] = [];
+  /** Frames with their heads, as they came. */
+  readonly frames: Buffer[] = [];
   /** How the session ended. */
   readonly ended: Promise<ParleyError>;
   readonly #stream: ClientDuplexStream<Buffer, Buffer>;
@@ -34,6 +36,7 @@ export class RawPeer {
     this.#stream.on("data", (message: Buffer) => {
       const decoded = decodeResponse(message);
       this.received.push("control" in decoded ? decoded.control.$case : "frame");
+      if ("frame" in decoded) this.frames.push(decoded.frame);
       this.#news();
     });
     this.ended = new Promise((resolve) => {

@@ -53,12 +53,13 @@ export class Scene {
     /** Another data owner with an agreement of its own; only for its certificates. */
     readonly c: TestOrganisation,
     private readonly timeoutMs: number,
+    private readonly lot: number,
   ) {}
 
-  static async start({ timeoutMs = 20_000, lifeMs = HOUR } = {}): Promise<Scene> {
+  static async start({ timeoutMs = 20_000, lifeMs = HOUR, lot = 1 } = {}): Promise<Scene> {
     const [a, b, c] = await Promise.all(["clinic-a", "clinic-b", "clinic-c"].map(testOrganisation));
     const dealer = await TestDealer.start([a, b, c]);
-    const scene = new Scene(dealer, await TestAccessPoint.start(a), await TestAccessPoint.start(b), c, timeoutMs);
+    const scene = new Scene(dealer, await TestAccessPoint.start(a), await TestAccessPoint.start(b), c, timeoutMs, lot);
     scene.endpoint = await scene.relay.listen();
     scene.a.weights = vaultBytes(scene.weights);
     scene.agreement = await scene.agree(b, lifeMs);
@@ -76,6 +77,7 @@ export class Scene {
       PARLEY_WORKER_TOKEN_FILE: accessPoint.tokenFile(),
       PARLEY_WORKER_NAME: name,
       PARLEY_POLL: "off",
+      PARLEY_LOT: String(this.lot),
       PARLEY_SESSION_TIMEOUT_MS: String(this.timeoutMs),
     });
     const sink = new Writable({

@@ -41,7 +41,7 @@ export class TestDealer {
   wrongRecords = false;
   /** Calls for parts that are under way. */
   openCalls = 0;
-  /** The batch that the next CreateBatch names, instead of a new one. */
+  /** The batch that the next CreateBatch names, instead of new ones. */
   repeat: Buffer | undefined;
   address = "";
 
@@ -61,12 +61,12 @@ export class TestDealer {
           yield await unused();
         },
         endMask: unused,
-        createBatch: async ({ maskId, records }) => {
-          const batchId = self.repeat ?? self.newBatch(maskId, records);
+        createBatches: async ({ maskId, records, count }) => {
+          const batchIds = Array.from({ length: count }, () => self.repeat ?? self.newBatch(maskId, records));
           self.repeat = undefined;
-          return { batchId, expires: new Date(Date.now() + 60_000) };
+          return { batchIds, expires: new Date(Date.now() + 60_000) };
         },
-        fetchPart: ({ batchId }, { peer, signal }) => self.part(batchId, peer?.org ?? "", signal),
+        fetchParts: ({ batchIds }, { peer, signal }) => self.parts(batchIds, peer?.org ?? "", signal),
       },
       { all: { roles: ["worker"] } },
     );
@@ -140,34 +140,38 @@ export class TestDealer {
     return known;
   }
 
-  private async *part(batchId: Buffer, org: string, signal: AbortSignal): AsyncGenerator<dealer.FetchPartResponse> {
+  private async *parts(ids: Buffer[], org: string, signal: AbortSignal): AsyncGenerator<dealer.FetchPartsResponse> {
     this.openCalls++;
     try {
       await this.beforePart();
-      const head = this.give(batchId, org);
+      const head = this.give(ids, org);
       yield { ...head, records: this.wrongRecords ? 2 * head.records : head.records };
       if (this.stallAfterHead) await new Promise((resolve) => signal.addEventListener("abort", resolve));
-      const later = { key: EMPTY, fingerprint: EMPTY, records: 0, maskId: EMPTY, correctionBytes: 0n };
-      const { mask } = this.find(batchId);
+      const later = { parts: [], records: 0, maskId: EMPTY, correctionBytes: 0n };
       if (head.correctionBytes > 0n)
-        for await (const chunk of mask.dealing.corrections(this.keys(batchId), head.records))
-          yield { ...later, chunk: Buffer.from(chunk) };
+        for (const id of ids)
+          for await (const chunk of this.find(id).mask.dealing.corrections(this.keys(id), head.records))
+            yield { ...later, chunk: Buffer.from(chunk) };
     } finally {
       this.openCalls--;
     }
   }
 
-  /** The head of a part, once. */
-  private give(batchId: Buffer, org: string): dealer.FetchPartResponse {
-    const { batch, mask } = this.find(batchId);
-    const party = org === mask.org1 ? 1 : 0;
-    if (batch.given.has(party) || (party === 0 && org !== mask.org0)) throw missing("PART_REFUSED");
-    batch.given.add(party);
-    const { key0, key1, fingerprint } = this.keys(batchId);
+  /** The head of parts, once. */
+  private give(ids: Buffer[], org: string): dealer.FetchPartsResponse {
+    const parts = ids.map((batchId) => {
+      const { batch, mask } = this.find(batchId);
+      const party = org === mask.org1 ? 1 : 0;
+      if (batch.given.has(party) || (party === 0 && org !== mask.org0)) throw missing("PART_REFUSED");
+      batch.given.add(party);
+      const { key0, key1, fingerprint } = this.keys(batchId);
+      const key = Buffer.from(party === 0 ? key0 : key1);
+      this.secrets.push(Buffer.from(key));
+      return { key, fingerprint: Buffer.from(fingerprint) };
+    });
+    const { batch, mask } = this.find(ids[0]);
     const { records, maskId } = batch;
-    const key = Buffer.from(party === 0 ? key0 : key1);
-    this.secrets.push(Buffer.from(key));
-    const correctionBytes = party === 0 ? 0n : BigInt(correctionsLength(densePlan, records));
-    return { key, fingerprint: Buffer.from(fingerprint), records, maskId, correctionBytes, chunk: EMPTY };
+    const correctionBytes = org === mask.org1 ? BigInt(correctionsLength(densePlan, records)) : 0n;
+    return { parts, records, maskId, correctionBytes, chunk: EMPTY };
   }
 }

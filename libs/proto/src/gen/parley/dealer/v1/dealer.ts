@@ -61,41 +61,49 @@ export interface EndMaskRequest {
 export interface EndMaskResponse {
 }
 
-/** Request of CreateBatch. */
-export interface CreateBatchRequest {
+/** Request of CreateBatches. */
+export interface CreateBatchesRequest {
   /** Mask id, 32 bytes. */
   maskId: Buffer;
-  /** Records of the run: a power of two, at most the plan's limit. */
+  /** Records of each run: a power of two, at most the plan's limit. */
   records: number;
+  /** How many, 1 to 64. */
+  count: number;
 }
 
-/** Response of CreateBatch. */
-export interface CreateBatchResponse {
-  /** Batch id, 16 random bytes. */
-  batchId: Buffer;
-  /** When it ends. */
+/** Response of CreateBatches. */
+export interface CreateBatchesResponse {
+  /** Batch ids, 16 random bytes each. */
+  batchIds: Buffer[];
+  /** When they end. */
   expires: Date | undefined;
 }
 
-/** Request of FetchPart. */
-export interface FetchPartRequest {
-  /** Batch id, 16 bytes. */
-  batchId: Buffer;
+/** Request of FetchParts. */
+export interface FetchPartsRequest {
+  /** Batch ids, 16 bytes each, of one mask and one number of records; 1 to 64. */
+  batchIds: Buffer[];
 }
 
-/** A piece of a part. The first message holds the header, later ones corrections (data owner only). */
-export interface FetchPartResponse {
-  /** Key of the party's own randomness, 32 bytes; first message only. */
+/** A party's own secrets of one batch. */
+export interface PartKey {
+  /** Key of the party's own randomness, 32 bytes. */
   key: Buffer;
-  /** Fingerprint of the batch, equal in both parts, 16 bytes; first message only. */
+  /** Fingerprint of the batch, equal in both parts, 16 bytes. */
   fingerprint: Buffer;
-  /** Records; first message only. */
+}
+
+/** A piece of parts. The first message holds keys and header, later ones corrections (data owner only). */
+export interface FetchPartsResponse {
+  /** One for each batch, in the order of the request; first message only. */
+  parts: PartKey[];
+  /** Records of each; first message only. */
   records: number;
   /** Mask id, 32 bytes; first message only. */
   maskId: Buffer;
-  /** Bytes of corrections still to come; first message only. */
+  /** Bytes of corrections of each part; first message only. */
   correctionBytes: bigint;
-  /** Corrections in the order of steps. */
+  /** Corrections, part after part, each in the order of steps. */
   chunk: Buffer;
 }
 
@@ -489,22 +497,25 @@ export const EndMaskResponse: MessageFns<EndMaskResponse> = {
   },
 };
 
-function createBaseCreateBatchRequest(): CreateBatchRequest {
-  return { maskId: Buffer.alloc(0), records: 0 };
+function createBaseCreateBatchesRequest(): CreateBatchesRequest {
+  return { maskId: Buffer.alloc(0), records: 0, count: 0 };
 }
 
-export const CreateBatchRequest: MessageFns<CreateBatchRequest> = {
-  encode(message: CreateBatchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const CreateBatchesRequest: MessageFns<CreateBatchesRequest> = {
+  encode(message: CreateBatchesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.maskId.length !== 0) {
       writer.uint32(10).bytes(message.maskId);
     }
     if (message.records !== 0) {
       writer.uint32(16).uint32(message.records);
     }
+    if (message.count !== 0) {
+      writer.uint32(24).uint32(message.count);
+    }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): CreateBatchRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateBatchesRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -513,7 +524,7 @@ export const CreateBatchRequest: MessageFns<CreateBatchRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseCreateBatchRequest();
+      const message = createBaseCreateBatchesRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -533,6 +544,14 @@ export const CreateBatchRequest: MessageFns<CreateBatchRequest> = {
             message.records = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -545,25 +564,26 @@ export const CreateBatchRequest: MessageFns<CreateBatchRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<CreateBatchRequest>, I>>(base?: I): CreateBatchRequest {
-    return CreateBatchRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<CreateBatchesRequest>, I>>(base?: I): CreateBatchesRequest {
+    return CreateBatchesRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<CreateBatchRequest>, I>>(object: I): CreateBatchRequest {
-    const message = createBaseCreateBatchRequest();
+  fromPartial<I extends Exact<DeepPartial<CreateBatchesRequest>, I>>(object: I): CreateBatchesRequest {
+    const message = createBaseCreateBatchesRequest();
     message.maskId = object.maskId ?? Buffer.alloc(0);
     message.records = object.records ?? 0;
+    message.count = object.count ?? 0;
     return message;
   },
 };
 
-function createBaseCreateBatchResponse(): CreateBatchResponse {
-  return { batchId: Buffer.alloc(0), expires: undefined };
+function createBaseCreateBatchesResponse(): CreateBatchesResponse {
+  return { batchIds: [], expires: undefined };
 }
 
-export const CreateBatchResponse: MessageFns<CreateBatchResponse> = {
-  encode(message: CreateBatchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.batchId.length !== 0) {
-      writer.uint32(10).bytes(message.batchId);
+export const CreateBatchesResponse: MessageFns<CreateBatchesResponse> = {
+  encode(message: CreateBatchesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.batchIds) {
+      writer.uint32(10).bytes(v!);
     }
     if (message.expires !== undefined) {
       Timestamp.encode(toTimestamp(message.expires), writer.uint32(18).fork()).join();
@@ -571,7 +591,7 @@ export const CreateBatchResponse: MessageFns<CreateBatchResponse> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): CreateBatchResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateBatchesResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -580,7 +600,7 @@ export const CreateBatchResponse: MessageFns<CreateBatchResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseCreateBatchResponse();
+      const message = createBaseCreateBatchesResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -589,7 +609,7 @@ export const CreateBatchResponse: MessageFns<CreateBatchResponse> = {
               break;
             }
 
-            message.batchId = Buffer.from(reader.bytes());
+            message.batchIds.push(Buffer.from(reader.bytes()));
             continue;
           }
           case 2: {
@@ -612,30 +632,30 @@ export const CreateBatchResponse: MessageFns<CreateBatchResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<CreateBatchResponse>, I>>(base?: I): CreateBatchResponse {
-    return CreateBatchResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<CreateBatchesResponse>, I>>(base?: I): CreateBatchesResponse {
+    return CreateBatchesResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<CreateBatchResponse>, I>>(object: I): CreateBatchResponse {
-    const message = createBaseCreateBatchResponse();
-    message.batchId = object.batchId ?? Buffer.alloc(0);
+  fromPartial<I extends Exact<DeepPartial<CreateBatchesResponse>, I>>(object: I): CreateBatchesResponse {
+    const message = createBaseCreateBatchesResponse();
+    message.batchIds = object.batchIds?.map((e) => e) || [];
     message.expires = object.expires ?? undefined;
     return message;
   },
 };
 
-function createBaseFetchPartRequest(): FetchPartRequest {
-  return { batchId: Buffer.alloc(0) };
+function createBaseFetchPartsRequest(): FetchPartsRequest {
+  return { batchIds: [] };
 }
 
-export const FetchPartRequest: MessageFns<FetchPartRequest> = {
-  encode(message: FetchPartRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.batchId.length !== 0) {
-      writer.uint32(10).bytes(message.batchId);
+export const FetchPartsRequest: MessageFns<FetchPartsRequest> = {
+  encode(message: FetchPartsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.batchIds) {
+      writer.uint32(10).bytes(v!);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): FetchPartRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): FetchPartsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -644,7 +664,7 @@ export const FetchPartRequest: MessageFns<FetchPartRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseFetchPartRequest();
+      const message = createBaseFetchPartsRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -653,7 +673,7 @@ export const FetchPartRequest: MessageFns<FetchPartRequest> = {
               break;
             }
 
-            message.batchId = Buffer.from(reader.bytes());
+            message.batchIds.push(Buffer.from(reader.bytes()));
             continue;
           }
         }
@@ -668,54 +688,32 @@ export const FetchPartRequest: MessageFns<FetchPartRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<FetchPartRequest>, I>>(base?: I): FetchPartRequest {
-    return FetchPartRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<FetchPartsRequest>, I>>(base?: I): FetchPartsRequest {
+    return FetchPartsRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<FetchPartRequest>, I>>(object: I): FetchPartRequest {
-    const message = createBaseFetchPartRequest();
-    message.batchId = object.batchId ?? Buffer.alloc(0);
+  fromPartial<I extends Exact<DeepPartial<FetchPartsRequest>, I>>(object: I): FetchPartsRequest {
+    const message = createBaseFetchPartsRequest();
+    message.batchIds = object.batchIds?.map((e) => e) || [];
     return message;
   },
 };
 
-function createBaseFetchPartResponse(): FetchPartResponse {
-  return {
-    key: Buffer.alloc(0),
-    fingerprint: Buffer.alloc(0),
-    records: 0,
-    maskId: Buffer.alloc(0),
-    correctionBytes: 0n,
-    chunk: Buffer.alloc(0),
-  };
+function createBasePartKey(): PartKey {
+  return { key: Buffer.alloc(0), fingerprint: Buffer.alloc(0) };
 }
 
-export const FetchPartResponse: MessageFns<FetchPartResponse> = {
-  encode(message: FetchPartResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const PartKey: MessageFns<PartKey> = {
+  encode(message: PartKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
       writer.uint32(10).bytes(message.key);
     }
     if (message.fingerprint.length !== 0) {
       writer.uint32(18).bytes(message.fingerprint);
     }
-    if (message.records !== 0) {
-      writer.uint32(24).uint32(message.records);
-    }
-    if (message.maskId.length !== 0) {
-      writer.uint32(34).bytes(message.maskId);
-    }
-    if (message.correctionBytes !== 0n) {
-      if (BigInt.asUintN(64, message.correctionBytes) !== message.correctionBytes) {
-        throw new globalThis.Error("value provided for field message.correctionBytes of type uint64 too large");
-      }
-      writer.uint32(40).uint64(message.correctionBytes);
-    }
-    if (message.chunk.length !== 0) {
-      writer.uint32(50).bytes(message.chunk);
-    }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): FetchPartResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): PartKey {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -724,7 +722,7 @@ export const FetchPartResponse: MessageFns<FetchPartResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseFetchPartResponse();
+      const message = createBasePartKey();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -744,32 +742,103 @@ export const FetchPartResponse: MessageFns<FetchPartResponse> = {
             message.fingerprint = Buffer.from(reader.bytes());
             continue;
           }
-          case 3: {
-            if (tag !== 24) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PartKey>, I>>(base?: I): PartKey {
+    return PartKey.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PartKey>, I>>(object: I): PartKey {
+    const message = createBasePartKey();
+    message.key = object.key ?? Buffer.alloc(0);
+    message.fingerprint = object.fingerprint ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseFetchPartsResponse(): FetchPartsResponse {
+  return { parts: [], records: 0, maskId: Buffer.alloc(0), correctionBytes: 0n, chunk: Buffer.alloc(0) };
+}
+
+export const FetchPartsResponse: MessageFns<FetchPartsResponse> = {
+  encode(message: FetchPartsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.parts) {
+      PartKey.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.records !== 0) {
+      writer.uint32(16).uint32(message.records);
+    }
+    if (message.maskId.length !== 0) {
+      writer.uint32(26).bytes(message.maskId);
+    }
+    if (message.correctionBytes !== 0n) {
+      if (BigInt.asUintN(64, message.correctionBytes) !== message.correctionBytes) {
+        throw new globalThis.Error("value provided for field message.correctionBytes of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.correctionBytes);
+    }
+    if (message.chunk.length !== 0) {
+      writer.uint32(42).bytes(message.chunk);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FetchPartsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFetchPartsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parts.push(PartKey.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
               break;
             }
 
             message.records = reader.uint32();
             continue;
           }
-          case 4: {
-            if (tag !== 34) {
+          case 3: {
+            if (tag !== 26) {
               break;
             }
 
             message.maskId = Buffer.from(reader.bytes());
             continue;
           }
-          case 5: {
-            if (tag !== 40) {
+          case 4: {
+            if (tag !== 32) {
               break;
             }
 
             message.correctionBytes = reader.uint64() as bigint;
             continue;
           }
-          case 6: {
-            if (tag !== 50) {
+          case 5: {
+            if (tag !== 42) {
               break;
             }
 
@@ -788,13 +857,12 @@ export const FetchPartResponse: MessageFns<FetchPartResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<FetchPartResponse>, I>>(base?: I): FetchPartResponse {
-    return FetchPartResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<FetchPartsResponse>, I>>(base?: I): FetchPartsResponse {
+    return FetchPartsResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<FetchPartResponse>, I>>(object: I): FetchPartResponse {
-    const message = createBaseFetchPartResponse();
-    message.key = object.key ?? Buffer.alloc(0);
-    message.fingerprint = object.fingerprint ?? Buffer.alloc(0);
+  fromPartial<I extends Exact<DeepPartial<FetchPartsResponse>, I>>(object: I): FetchPartsResponse {
+    const message = createBaseFetchPartsResponse();
+    message.parts = object.parts?.map((e) => PartKey.fromPartial(e)) || [];
     message.records = object.records ?? 0;
     message.maskId = object.maskId ?? Buffer.alloc(0);
     message.correctionBytes = (object.correctionBytes !== undefined && object.correctionBytes !== null)
@@ -840,25 +908,26 @@ export const DealerServiceService = {
     responseSerialize: (value: EndMaskResponse): Buffer => Buffer.from(EndMaskResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EndMaskResponse => EndMaskResponse.decode(value),
   },
-  /** Draws a batch for a mask and a record count. For the data owner's workers. */
-  createBatch: {
-    path: "/parley.dealer.v1.DealerService/CreateBatch" as const,
+  /** Draws batches for a mask and a record count, all or none. For the data owner's workers. */
+  createBatches: {
+    path: "/parley.dealer.v1.DealerService/CreateBatches" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: CreateBatchRequest): Buffer => Buffer.from(CreateBatchRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): CreateBatchRequest => CreateBatchRequest.decode(value),
-    responseSerialize: (value: CreateBatchResponse): Buffer => Buffer.from(CreateBatchResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): CreateBatchResponse => CreateBatchResponse.decode(value),
+    requestSerialize: (value: CreateBatchesRequest): Buffer => Buffer.from(CreateBatchesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateBatchesRequest => CreateBatchesRequest.decode(value),
+    responseSerialize: (value: CreateBatchesResponse): Buffer =>
+      Buffer.from(CreateBatchesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateBatchesResponse => CreateBatchesResponse.decode(value),
   },
-  /** Gives the caller's part of a batch, once: the ledger is committed before the first byte leaves. */
-  fetchPart: {
-    path: "/parley.dealer.v1.DealerService/FetchPart" as const,
+  /** Gives the caller's parts of batches, each once, all or none: the ledger is committed before the first byte leaves. */
+  fetchParts: {
+    path: "/parley.dealer.v1.DealerService/FetchParts" as const,
     requestStream: false as const,
     responseStream: true as const,
-    requestSerialize: (value: FetchPartRequest): Buffer => Buffer.from(FetchPartRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): FetchPartRequest => FetchPartRequest.decode(value),
-    responseSerialize: (value: FetchPartResponse): Buffer => Buffer.from(FetchPartResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): FetchPartResponse => FetchPartResponse.decode(value),
+    requestSerialize: (value: FetchPartsRequest): Buffer => Buffer.from(FetchPartsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): FetchPartsRequest => FetchPartsRequest.decode(value),
+    responseSerialize: (value: FetchPartsResponse): Buffer => Buffer.from(FetchPartsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FetchPartsResponse => FetchPartsResponse.decode(value),
   },
 } as const;
 
@@ -869,10 +938,10 @@ export interface DealerServiceServer extends UntypedServiceImplementation {
   openMask: handleServerStreamingCall<OpenMaskRequest, OpenMaskResponse>;
   /** Ends a mask: no batch is dealt for it any more and its key is erased. For the model owner's access point. */
   endMask: handleUnaryCall<EndMaskRequest, EndMaskResponse>;
-  /** Draws a batch for a mask and a record count. For the data owner's workers. */
-  createBatch: handleUnaryCall<CreateBatchRequest, CreateBatchResponse>;
-  /** Gives the caller's part of a batch, once: the ledger is committed before the first byte leaves. */
-  fetchPart: handleServerStreamingCall<FetchPartRequest, FetchPartResponse>;
+  /** Draws batches for a mask and a record count, all or none. For the data owner's workers. */
+  createBatches: handleUnaryCall<CreateBatchesRequest, CreateBatchesResponse>;
+  /** Gives the caller's parts of batches, each once, all or none: the ledger is committed before the first byte leaves. */
+  fetchParts: handleServerStreamingCall<FetchPartsRequest, FetchPartsResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

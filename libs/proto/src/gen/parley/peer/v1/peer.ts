@@ -25,11 +25,17 @@ export interface SessionRequest {
     /** First message. */
     { $case: "hello"; value: Hello }
     | //
-    /** The batch of this session. */
+    /** The batch of the next run; its offline shares follow. */
     { $case: "batch"; value: Batch }
     | //
-    /** Binds a ticket to the prepared session. */
+    /** Binds a ticket to the prepared run. */
     { $case: "bind"; value: Bind }
+    | //
+    /** The batches of the next runs of this stream, so that both parties fetch their parts together. */
+    { $case: "lot"; value: Lot }
+    | //
+    /** Asks for a dry exchange; the first message of it follows. */
+    { $case: "dry"; value: Dry }
     | undefined;
 }
 
@@ -44,7 +50,7 @@ export interface SessionResponse {
     /** Answer to the Hello. */
     { $case: "hello"; value: Hello }
     | //
-    /** Offline shares are in; the session is prepared. */
+    /** Offline shares are in; the run is prepared. */
     { $case: "ready"; value: Ready }
     | //
     /** The ticket is bound; the run may start. */
@@ -82,7 +88,20 @@ export interface Hello {
   traceparent: string;
 }
 
-/** The batch of a session. */
+/** Batches of runs to come, in the order of their use. P1 names them before the first of them. */
+export interface Lot {
+  /** Batch ids, 16 bytes each, at most 64. */
+  batchIds: Buffer[];
+}
+
+/**
+ * The messages of a run are exchanged once with their exact lengths, all zeros, without computation: to warm a stream
+ * and to measure a link.
+ */
+export interface Dry {
+}
+
+/** The batch of a run: the next one of the lot. */
 export interface Batch {
   /** Batch id, 16 bytes. */
   batchId: Buffer;
@@ -90,13 +109,13 @@ export interface Batch {
   fingerprint: Buffer;
 }
 
-/** The session is prepared. */
+/** The run is prepared. */
 export interface Ready {
   /** Fingerprint that P0's part holds, 16 bytes. */
   fingerprint: Buffer;
 }
 
-/** Binds a run of an attempt to the session. */
+/** Binds a run of an attempt to the prepared batch. */
 export interface Bind {
   /** Ticket as signed by the scheduler. */
   ticket: string;
@@ -106,7 +125,7 @@ export interface Bind {
   attemptId: string;
   /** Number of the run within the attempt, from 0. */
   run: number;
-  /** SHA-256 over both Hellos as sent, P1's first. */
+  /** SHA-256 over both Hellos as sent, P1's first, and the batch id. */
   helloDigest: Buffer;
   /** W3C traceparent of the job. */
   traceparent: string;
@@ -148,6 +167,12 @@ export const SessionRequest: MessageFns<SessionRequest> = {
         break;
       case "bind":
         Bind.encode(message.body.value, writer.uint32(34).fork()).join();
+        break;
+      case "lot":
+        Lot.encode(message.body.value, writer.uint32(42).fork()).join();
+        break;
+      case "dry":
+        Dry.encode(message.body.value, writer.uint32(50).fork()).join();
         break;
     }
     return writer;
@@ -198,6 +223,22 @@ export const SessionRequest: MessageFns<SessionRequest> = {
             message.body = { $case: "bind", value: Bind.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.body = { $case: "lot", value: Lot.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.body = { $case: "dry", value: Dry.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -237,6 +278,18 @@ export const SessionRequest: MessageFns<SessionRequest> = {
       case "bind": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "bind", value: Bind.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "lot": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "lot", value: Lot.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "dry": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "dry", value: Dry.fromPartial(object.body.value) };
         }
         break;
       }
@@ -569,6 +622,104 @@ export const Hello: MessageFns<Hello> = {
     message.records = object.records ?? 0;
     message.scheduleDigest = object.scheduleDigest ?? Buffer.alloc(0);
     message.traceparent = object.traceparent ?? "";
+    return message;
+  },
+};
+
+function createBaseLot(): Lot {
+  return { batchIds: [] };
+}
+
+export const Lot: MessageFns<Lot> = {
+  encode(message: Lot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.batchIds) {
+      writer.uint32(10).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Lot {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLot();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.batchIds.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Lot>, I>>(base?: I): Lot {
+    return Lot.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Lot>, I>>(object: I): Lot {
+    const message = createBaseLot();
+    message.batchIds = object.batchIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseDry(): Dry {
+  return {};
+}
+
+export const Dry: MessageFns<Dry> = {
+  encode(_: Dry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Dry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Dry>, I>>(base?: I): Dry {
+    return Dry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Dry>, I>>(_: I): Dry {
+    const message = createBaseDry();
     return message;
   },
 };
@@ -978,7 +1129,7 @@ export const GetMaskedWeightsResponse: MessageFns<GetMaskedWeightsResponse> = {
 /** Served by workers of the model owner (P0), called by workers of the data owner (P1). */
 export type PeerServiceService = typeof PeerServiceService;
 export const PeerServiceService = {
-  /** One prepared session and at most one run. The order of messages is in docs/protocol.md. */
+  /** Prepared runs, one after the other, each with a batch of its own. The order of messages is in docs/protocol.md. */
   session: {
     path: "/parley.peer.v1.PeerService/Session" as const,
     requestStream: true as const,
@@ -1003,7 +1154,7 @@ export const PeerServiceService = {
 } as const;
 
 export interface PeerServiceServer extends UntypedServiceImplementation {
-  /** One prepared session and at most one run. The order of messages is in docs/protocol.md. */
+  /** Prepared runs, one after the other, each with a batch of its own. The order of messages is in docs/protocol.md. */
   session: handleBidiStreamingCall<SessionRequest, SessionResponse>;
   /** The masked weights D of a mask, as stored: uniform by themselves. */
   getMaskedWeights: handleServerStreamingCall<GetMaskedWeightsRequest, GetMaskedWeightsResponse>;
