@@ -1,119 +1,71 @@
-// How long a private prediction takes: a whole system of separate processes, mutual TLS, loopback, one image per job.
-// Writes docs/benchmarks.md as a whole, so that anyone can make it again.
+// How long a private prediction takes, what it sends, what it costs beforehand: measured in separate processes over gRPC
+// with mutual TLS. Writes docs/benchmarks.md as a whole, so that anyone can make it again.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { compile } from "./compile.mjs";
-import { root } from "./dependencies.mjs";
-import { document, table } from "./bench/document.mjs";
-import { describeMachine } from "./bench/machine.mjs";
-import { onSignals, openSystem } from "./system.mjs";
+import { USAGE, readOptions } from "./bench/options.mjs";
+import { onSignals } from "./system.mjs";
 
-const USAGE = `Usage: npm run bench -- [options]
-
-  --network A,B,C   which networks (default: all three)
-  --runs N          measured runs per network, 1 to 5000 (default 100), after 20 that warm up
-  --json FILE       write the figures as JSON, too; without FILE or with "-" to standard output
-  --quick           three runs each; fails on wrong results, message or byte counts only; writes no file
-  --micro           measure kernels in one process instead
-  --help            this text
-
-docs/benchmarks.md is written where all networks were measured and every result was right.`;
-
-const WARM_UP = 20;
-const options = readOptions();
-const machine = describeMachine();
-compile();
+const options = chosen();
+const say = (text) => console.error(text);
+// The engine alone needs these; the whole system needs all.
+const ENGINE = ["libs/testing", "libs/model", "services/dealer", "services/worker"];
+compile(options.submit || options.everything ? [] : ENGINE);
 if (options.micro) {
-  const { tableGate } = await import("../libs/plan/dist/index.js");
-  const { measureKernels } = await import("../libs/ring/bench/micro.mjs");
-  measureKernels(tableGate);
+  const { measureParts } = await import("./bench/micro.mjs");
+  await measureParts();
   process.exit(0);
 }
 // Loaded after compiling: it imports the compiled packages.
-const { measure } = await import("./bench/measure.mjs");
-const say = (text) => console.error(text);
-
+const { measureAll } = await import("./bench/measure-all.mjs");
 const folder = mkdtempSync(join(tmpdir(), "parley-bench-"));
-let system;
-let ok = false;
+const ending = [];
 const stop = onSignals(async () => {
-  await system?.stop();
+  for (const end of ending.reverse()) await end();
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 });
+let ok = false;
 try {
-  system = await openSystem(say, folder);
-  const results = [];
-  for (const name of options.networks) {
-    const counts = options.quick ? { warmUp: 2, runs: 3 } : { warmUp: WARM_UP, runs: options.runs };
-    results.push(await measure(system, name, counts, say));
-  }
-  ok = results.every((r) => r.equal && r.asDeclared);
-  const json = JSON.stringify(figures(results));
-  if (options.json === "-") console.log(json);
-  else {
-    if (options.json) writeFileSync(options.json, `${json}\n`);
-    console.log(table(results));
-  }
-  write(results);
+  const figures = await measureAll({ options, folder, ending, say });
+  ok = figures.results.every((r) => r.equal && r.asDeclared) && !figures.failed;
+  await write(figures);
 } catch (error) {
   console.error(`The benchmark failed: ${error.message}${error.hint ? `\n  ${error.hint}` : ""}`);
+  if (process.env.PARLEY_DEBUG) console.error(error.stack);
   ok = false;
 } finally {
   await stop();
 }
 process.exit(ok ? 0 : 1);
 
-function figures(results) {
-  const submitToResultMs = Object.fromEntries(results.map((r) => [r.network, r.submitToResultMs]));
-  const others = results.map((r) =>
-    Object.fromEntries(Object.entries(r).filter(([key]) => key !== "submitToResultMs")),
-  );
-  return { machine, results: others, submitToResultMs };
-}
-
-function write(results) {
-  for (const r of results) {
-    if (!r.equal) say(`network ${r.network}: a result DIFFERS from the plaintext fixed-point result`);
-    if (!r.asDeclared) say(`network ${r.network}: messages or bytes DIFFER from what the plan declares`);
-  }
-  if (options.quick) return;
-  if (!ok) return say("docs/benchmarks.md is left as it was: not every result was right");
-  if (options.networks.length < 3) return say("docs/benchmarks.md is left as it was: not all networks were measured");
-  writeFileSync(join(root, "docs/benchmarks.md"), document(machine, results, WARM_UP));
-  say("docs/benchmarks.md is written");
-}
-
-function readOptions() {
+function chosen() {
   try {
-    // "--json" may stand alone, and then means standard output.
-    const given = process.argv.slice(2);
-    const alone = (arg, i) => arg === "--json" && (given[i + 1] ?? "--").startsWith("--");
-    const { values } = parseArgs({
-      args: given.map((arg, i) => (alone(arg, i) ? "--json=-" : arg)),
-      options: {
-        network: { type: "string", multiple: true },
-        runs: { type: "string", default: "100" },
-        json: { type: "string" },
-        quick: { type: "boolean", default: false },
-        micro: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    });
-    if (values.help) {
-      console.log(USAGE);
-      process.exit(0);
-    }
-    const runs = Number(values.runs);
-    if (!Number.isInteger(runs) || runs < 1 || runs > 5000)
-      throw new Error(`--runs ${values.runs}: give a number from 1 to 5000`);
-    const networks = [...new Set((values.network ?? ["A,B,C"]).flatMap((n) => n.toUpperCase().split(",")))];
-    const unknown = networks.find((n) => !["A", "B", "C"].includes(n));
-    if (unknown !== undefined) throw new Error(`--network ${unknown}: choose from A, B and C`);
-    return { ...values, runs, networks };
+    const read = readOptions(process.argv.slice(2));
+    if (!read.help) return read;
+    console.log(USAGE);
+    process.exit(0);
   } catch (error) {
     console.error(`${error.message}\n\n${USAGE}`);
     process.exit(2);
   }
+}
+
+async function write(figures) {
+  const { summary } = await import("./bench/tables.mjs");
+  const json = JSON.stringify(figures);
+  if (options.json === "-") console.log(json);
+  else {
+    if (options.json) writeFileSync(options.json, `${json}\n`);
+    console.log(summary(figures));
+  }
+  for (const { network, batch, link, equal, asDeclared } of figures.results) {
+    if (!equal) say(`${network}, batch ${batch}, ${link}: a result DIFFERS from the plaintext fixed-point result`);
+    if (!asDeclared) say(`${network}, batch ${batch}, ${link}: messages or bytes DIFFER from what the plan declares`);
+  }
+  if (!options.everything) return;
+  if (!ok) return say("docs/benchmarks.md is left as it was: not every result was right");
+  const { writeDocument } = await import("./bench/document.mjs");
+  writeDocument(figures);
+  say("docs/benchmarks.md is written");
 }

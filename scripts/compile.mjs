@@ -24,7 +24,8 @@ export function compileKernels() {
   run("npm", ["run", "wasm", "-w", "libs/ring"], "Building the WebAssembly kernels");
 }
 
-export function compile() {
+/** @param packages folders of what is needed, with all that it needs; by default everything */
+export function compile(packages = []) {
   compileKernels();
-  run(bin("tsc"), ["-b"], "Compiling");
+  run(bin("tsc"), ["-b", ...packages], "Compiling");
 }

@@ -1,96 +1,153 @@
-// One network: clinic A publishes it, both sign, clinic B predicts one image per job through the SDK.
-import { cost } from "../../libs/plan/dist/index.js";
-import { Parley } from "../../libs/sdk/dist/index.js";
-import { loadImages } from "../demo/images.mjs";
-import { agree, plaintext } from "../demo/network.mjs";
-import { progress } from "./progress.mjs";
-import { quantiles } from "./statistics.mjs";
-import { preparedBefore, untilStocked } from "./stock.mjs";
+// One network, one batch, one link: latency with its floor and the clear beside it, offline work, throughput, memory.
+import { setTimeout as pause } from "node:timers/promises";
+import { cutRuns } from "../../libs/plan/dist/index.js";
+import { declaredFor, floatTimer, makeSample } from "./network.mjs";
+import { productsTimer } from "./products.mjs";
+import { startProgress } from "./progress.mjs";
+import { median, ms, quantiles, sum } from "./statistics.mjs";
 
-const IMAGES = 200;
+const WARM_UP = { runs: 20, ms: 5_000 };
+const FIT_MS = 60_000;
+/** Never fewer runs than this; a batch whose runs take seconds each has few. */
+const LEAST = 20;
+const LEAST_OF_LONG = 5;
+const LONG_MS = 5_000;
+/** Prepared runs are held up to so many bytes of correlations at P1, and so many batches. */
+const HOLD_BYTES = 192 << 20;
+const HOLD_BATCHES = 4;
+/** Inputs that are used in turn. Their right results are computed before. */
+const SAMPLES = 8;
+const SAMPLE_RECORDS = 256;
+const SUSTAINED_MS = 5_000;
+/** Streams at steady state: one runs, the others prepare. */
+const STREAMS = 3;
 
-/** @param counts runs that warm up, and runs that are measured */
-export async function measure(system, name, { warmUp, runs }, say) {
-  const [a, b] = ["clinic-a", "clinic-b"].map((id) => Parley.connect(system.organisations.get(id).profile));
+export async function measure(stage, network, { batch, link, runs, quick, profile }) {
+  const samples = Array.from({ length: Math.max(1, Math.min(SAMPLES, Math.floor(SAMPLE_RECORDS / batch))) }, () =>
+    makeSample(network, batch),
+  );
+  const sizes = cutRuns(batch, network.plan.maxRecords);
+  const ofRuns = { link, runs: sizes, samples: samples.map((sample) => sample.runs), holdBytes: HOLD_BYTES };
+  const clear = { float: await floatTimer(network, samples[0].values, batch), products: productsTimer(network, batch) };
+  const cast = await stage.cast(network, ofRuns);
+  let figures;
   try {
-    say(`network ${name}: clinic-a publishes it, both sign an agreement ...`);
-    const asset = await agree(a, b, name, warmUp + runs);
-    const agreement = (await b.agreements.list()).find((g) => g.assetId === asset.id).id;
-    const plain = await plaintext(name, asset);
-    const images = loadImages(Math.min(IMAGES, warmUp + runs)).map(({ pixels }) => ({
-      pixels,
-      logits: plain.logits(pixels),
-    }));
-    const done = [];
-    const show = progress(`network ${name}`, warmUp + runs);
-    let offlineMs = 0;
-    for (let i = 0; i < warmUp + runs; i++) {
-      await untilStocked(b, agreement, i, offlineMs);
-      const run = await predict(b, asset, images[i % images.length]);
-      offlineMs = run.offlineMs;
-      done.push(run);
-      show(i + 1);
-    }
-    const measured = done.slice(warmUp);
-    const declared = cost(plain.model.plan, 1).online;
-    return {
-      network: name,
-      batch: 1,
-      link: "loopback",
-      runs,
-      equal: done.every((r) => r.equal),
-      asDeclared: done.every(
-        (r) => r.messages === declared.messages && r.p1ToP0 === declared.p1ToP0 && r.p0ToP1 === declared.p0ToP1,
-      ),
-      foundPrepared: await preparedBefore({ a, b }, agreement, measured),
-      onlineMs: quantiles(measured.map((r) => r.onlineMs)),
-      bindMs: quantiles(measured.map((r) => r.bindMs)),
-      offlineMs: { p1: quantiles(measured.map((r) => r.offlineMs)) },
-      submitToResultMs: quantiles(measured.map((r) => r.submitToResultMs)),
-      plaintextMs: quantiles(await timePlaintext(plain, images, warmUp, runs)),
-      messages: measured[0].messages,
-      bytes: { p1ToP0: measured[0].p1ToP0, p0ToP1: measured[0].p0ToP1 },
-    };
+    const name = `${network.name}, batch ${batch}, ${link}`;
+    const series = await runSeries(cast, clear, samples.length, { name, runs, warmUp: quick ? 2 : WARM_UP.runs });
+    const sustained = await cast.p1.call("sustain", { ms: quick ? 200 : SUSTAINED_MS, streams: STREAMS });
+    const peaks = await usageOf(cast);
+    figures = report(network, { batch, link }, series, sustained, peaks);
   } finally {
-    a.close();
-    b.close();
+    await cast.stop();
+  }
+  if (profile) figures.kernelMs = await profileKernels(stage, network, ofRuns, samples.length);
+  return figures;
+}
+
+/** Rounds of: prepare some batches, run each, and after each the floor and the clear. */
+async function runSeries(cast, clear, samples, { name, runs, warmUp }) {
+  const bar = startProgress(name, runs, "runs");
+  const series = { runs: [], dry: [], float: [], products: [], prepared: 0, prepareMs: 0, cpu: {} };
+  let started = performance.now();
+  let warming = true;
+  for (let done = 0, used = 0; ;) {
+    const before = await usageOf(cast);
+    const { records, ms: took } = await cast.p1.call("prepare", { count: HOLD_BATCHES });
+    const after = await usageOf(cast);
+    series.prepared += records;
+    series.prepareMs += took;
+    for (const key of Object.keys(after))
+      series.cpu[key] = (series.cpu[key] ?? 0) + after[key].cpuMs - before[key].cpuMs;
+    for (let i = 0; i < HOLD_BATCHES; i++) {
+      series.runs.push(await cast.p1.call("run", { sample: used++ % samples }));
+      await cast.p1.call("dry"); // wakes P0, as bind does before a run
+      series.dry.push(await cast.p1.call("dry"));
+      series.float.push(await clear.float());
+      series.products.push(clear.products());
+      done++;
+      const elapsed = performance.now() - started;
+      if (warming && (done >= warmUp || elapsed > WARM_UP.ms)) {
+        // What was measured so far is forgotten, but for whether it was right.
+        series.wrong = series.runs.filter((run) => !run.equal).length;
+        for (const kept of ["runs", "dry", "float", "products"]) series[kept] = [];
+        Object.assign(series, { prepared: 0, prepareMs: 0, cpu: {} });
+        [warming, done, started] = [false, 0, performance.now()];
+        break;
+      }
+      bar.show(warming ? 0 : done);
+      const least = Math.min(runs, elapsed / done > LONG_MS ? LEAST_OF_LONG : LEAST);
+      if (!warming && (done >= runs || (elapsed > FIT_MS && done >= least))) {
+        bar.end(done);
+        return series;
+      }
+      if (elapsed > WARM_UP.ms) break; // long batches are prepared one by one
+    }
   }
 }
 
-async function predict(parley, asset, image) {
-  const values = Float64Array.from(image.pixels);
-  const dataset = { shape: [1, 28, 28], values, kind: "bytes", source: "an MNIST image" };
-  const job = parley.createJob({ operation: "predict", asset, dataset, params: { security: "smpc" } });
-  const submittedAt = Date.now();
-  const started = performance.now();
-  await job.submit();
-  const submitToResultMs = performance.now() - started;
-  if (!job.success) throw job.error ?? new Error(`job ${job.id} is ${job.state}`);
-  const [logits] = job.result.logits;
-  const t = job.timings;
-  const ms = (micros) => Number(micros) / 1000;
+const usageOf = async ({ dealer, p0, p1 }) => ({
+  dealer: await dealer.call("usage"),
+  p0: await p0.call("usage"),
+  p1: await p1.call("usage"),
+});
+
+function report(network, { batch, link }, series, sustained, peaks) {
+  const declared = declaredFor(network, batch);
+  const [first] = series.runs;
+  const online = series.runs.map((run) => run.onlineMs);
+  const offlineMs = Object.fromEntries(
+    Object.entries(series.cpu).map(([key, cpu]) => [key, ms((cpu / series.prepared) * batch)]),
+  );
+  const [hops, products] = [median(series.dry), median(series.products)];
+  const perSecond = (records, took) => Math.round((records / took) * 1e6) / 1000;
   return {
-    job: job.id,
-    submittedAt,
-    equal: logits.length === image.logits.length && logits.every((v, i) => v === image.logits[i]),
-    submitToResultMs,
-    onlineMs: ms(t.onlineMicros),
-    bindMs: ms(t.bindMicros),
-    offlineMs: ms(t.offlineMicros),
-    messages: t.messages,
-    p1ToP0: Number(t.bytesP1ToP0),
-    p0ToP1: Number(t.bytesP0ToP1),
+    network: network.name,
+    batch,
+    link,
+    runs: series.runs.length,
+    equal: series.wrong === 0 && sustained.equal && series.runs.every((run) => run.equal),
+    asDeclared: series.runs.every((run) =>
+      ["messages", "p1ToP0", "p0ToP1"].every((count) => run[count] === declared[count]),
+    ),
+    onlineMs: quantiles(online),
+    bindMs: quantiles(series.runs.map((run) => run.bindMs)),
+    floorMs: ms(hops + products),
+    floor: { messagesMs: ms(hops), productsMs: ms(products) },
+    ratioToFloor: ms(median(online) / (hops + products)),
+    plaintextMs: ms(median(series.float)),
+    messages: first.messages,
+    bytes: { p1ToP0: first.p1ToP0, p0ToP1: first.p0ToP1 },
+    offlineMs,
+    prepareMs: ms((series.prepareMs / series.prepared) * batch),
+    dealerBytes: { p0: declared.dealerToP0, p1: declared.dealerToP1 },
+    correlations: {
+      perRun: declared.comparisons,
+      perSecond: Math.round((declared.comparisons / batch) * (sustained.records / sustained.ms) * 1000),
+      perDealerSecond: Math.round((declared.comparisons / offlineMs.dealer) * 1000),
+    },
+    recordsPerSecond: {
+      online: perSecond(batch * online.length, sum(online)),
+      sustained: perSecond(sustained.records, sustained.ms),
+    },
+    allWorkMs: ms((sustained.ms / sustained.records) * batch),
+    peakRssMiB: Object.fromEntries(Object.entries(peaks).map(([key, { rssMiB }]) => [key, Math.round(rssMiB)])),
   };
 }
 
-/** ONNX Runtime in floating point, one thread, in this process. */
-async function timePlaintext(plain, images, warmUp, runs) {
-  const times = [];
-  for (let i = 0; i < warmUp + runs; i++) {
-    const { pixels } = images[i % images.length];
-    const started = performance.now();
-    await plain.probabilities(pixels);
-    times.push(performance.now() - started);
+/** Milliseconds per run in each kind of kernel at each party, in processes that run with clocks and are measured for nothing else. */
+async function profileKernels(stage, network, ofRuns, samples) {
+  const cast = await stage.cast(network, { ...ofRuns, kernels: true });
+  try {
+    for (const measured of [false, true]) {
+      for (let round = 0; round < 3; round++) {
+        await cast.p1.call("prepare", { count: HOLD_BATCHES });
+        for (let i = 0; i < HOLD_BATCHES; i++) await cast.p1.call("run", { sample: i % samples });
+      }
+      await pause(20);
+      const [p0, p1] = [await cast.p0.call("kernels"), await cast.p1.call("kernels")];
+      if (measured) return { p0, p1 };
+    }
+  } finally {
+    await cast.stop();
   }
-  return times.slice(warmUp);
 }

@@ -1,11 +1,23 @@
-const WIDTH = 30;
+import progress from "cli-progress";
 
-/** A progress line on a terminal; elsewhere one line at the end. Returns what is to be told how many are done. */
-export function progress(name, total) {
+/** A progress bar on a terminal; elsewhere one line at the end. Say how much is done in `show`, from 0 to `total`. */
+export function startProgress(name, total, unit) {
   const out = process.stderr;
-  return (done) => {
-    const bar = "#".repeat(Math.round((WIDTH * done) / total)).padEnd(WIDTH, ".");
-    if (out.isTTY) out.write(`\r${name} [${bar}] ${done} of ${total} runs${done === total ? "\n" : ""}`);
-    else if (done === total) out.write(`${name}: ${done} runs\n`);
+  const bar =
+    out.isTTY &&
+    new progress.SingleBar(
+      { format: `${name} [{bar}] {value} of {total} ${unit}, {eta_formatted} left`, stream: out, hideCursor: true },
+      progress.Presets.rect,
+    );
+  if (bar) bar.start(total, 0);
+  return {
+    show: (done) => void (bar && bar.update(Math.min(total, done))),
+    end(done) {
+      if (bar) {
+        bar.setTotal(done);
+        bar.update(done);
+        bar.stop();
+      } else out.write(`${name}: ${done} ${unit}\n`);
+    },
   };
 }

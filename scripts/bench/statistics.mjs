@@ -1,6 +1,20 @@
-/** Median, 95th and 99th percentile (nearest rank) of milliseconds, rounded to microseconds. */
-export function quantiles(values) {
+/** Rounded to microseconds. */
+export const ms = (value) => Math.round(value * 1000) / 1000;
+
+/** The q-quantile (nearest rank) of values, which need not be sorted. */
+export function quantile(values, q) {
+  if (!values.length) throw new RangeError("there is no quantile of no values");
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (q) => Math.round(sorted[Math.min(sorted.length - 1, Math.ceil(q * sorted.length) - 1)] * 1000) / 1000;
-  return { median: at(0.5), p95: at(0.95), p99: at(0.99) };
+  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1))];
 }
+
+export const median = (values) => quantile(values, 0.5);
+
+/** Median, 95th and 99th percentile of milliseconds. */
+export const quantiles = (values) => ({
+  median: ms(median(values)),
+  p95: ms(quantile(values, 0.95)),
+  p99: ms(quantile(values, 0.99)),
+});
+
+export const sum = (values) => values.reduce((a, b) => a + b, 0);

@@ -1,0 +1,10 @@
+/** Kinds of kernels in the order in which a network meets them; what is none of the first ones moves or adds words. */
+const KINDS = [
+  ["lookUp", /look/i],
+  ["fold", /fold/i],
+  ["select", /select/i],
+  ["linear", /^(multiply|dense|conv|linear|patches|split|pack(Operand|Weights|Panel)|limbs|planes|products)/i],
+];
+
+/** Kind of a kernel by its exported name. */
+export const kindOf = (name) => KINDS.find(([, pattern]) => pattern.test(name))?.[0] ?? "copy";

@@ -1,0 +1,26 @@
+import { describeMachine } from "./machine.mjs";
+import { measure } from "./measure.mjs";
+import { loadNetwork } from "./network.mjs";
+import { Stage } from "./cast.mjs";
+import { measureSubmissions } from "./submit.mjs";
+
+/** Everything that the options choose, one measurement after the other. `ending` gets what must be ended. */
+export async function measureAll({ options, folder, ending, say }) {
+  const machine = describeMachine();
+  const results = [];
+  if (options.measurements.length) {
+    const stage = await Stage.set(folder, { embedded: options.quick });
+    ending.push(() => stage.close());
+    machine.dealerDatabase = stage.database;
+    const networks = new Map();
+    for (const { name, batch, link } of options.measurements) {
+      const network = networks.get(name) ?? loadNetwork(name);
+      networks.set(name, network);
+      const profile = batch === 1 && link === "loopback" && !options.quick;
+      results.push(await measure(stage, network, { ...options, batch, link, profile }));
+    }
+  }
+  const whole = options.submit || options.everything;
+  const submitToResultMs = whole ? await measureSubmissions({ options, folder, ending, say }) : {};
+  return { machine, results, submitToResultMs };
+}

@@ -1,0 +1,14 @@
+// P0, the model owner's worker, as a process of its own.
+import { answer } from "./process-calls.mjs";
+
+const clock = process.env.PARLEY_BENCH_KERNELS ? await import("./kernel-clock.mjs") : undefined;
+const { serveSessions } = await import("./party-engine.mjs");
+
+answer({
+  serve: (setting) =>
+    serveSessions(setting, (what) => {
+      if (what === "bindRun") clock?.start();
+      if (what === "runEnded") clock?.stop();
+    }),
+  kernels: () => clock?.take(),
+});
