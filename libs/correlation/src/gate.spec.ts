@@ -167,3 +167,41 @@ describe("the gate, real widths", () => {
     check(truncate(w, g, modulus), modulus === w && g === 16),
   );
 });
+
+describe("the opening of X", () => {
+  const parameters = [32, 40, 48, 56, 62].flatMap((w) => [0, 16].map((g) => ({ w, g })));
+  it.each(parameters)("and the look-up at once equal one after the other: width $w, shift $g", ({ w, g }) => {
+    const gate = relu(w, g, w);
+    const ring = createRing(2 ** 20);
+    const k = ring.exports;
+    for (const elements of [1, 7, 8, 100, 128, 131, 300]) {
+      const mark = ring.mark();
+      const blocks = Math.ceil(elements / BLOCK);
+      const random = (bytes: number): number => {
+        const at = ring.alloc(bytes);
+        ring.u8(at, bytes).set(randomBytes(bytes));
+        return at;
+      };
+      const bits = w === 62 ? 64 : w;
+      const own = ring.u64(random(8 * BLOCK * blocks), BLOCK * blocks).slice();
+      own.fill(0n, elements);
+      const [part, peer] = [random(gate.blockBytes * blocks), random(bits * 16 * blocks)];
+      const spec = writeGate(ring, gate, 1);
+      const results = [false, true].map((atOnce) => {
+        const [x, words] = [ring.alloc(8 * own.length), ring.alloc(8 * own.length)];
+        const [sent, state] = [ring.alloc(16 * gate.openedRows * blocks), ring.alloc(32 * blocks)];
+        ring.u64(x, own.length).set(own);
+        if (atOnce) k.gateOpenLookUp(spec, x, peer, part, sent, state, elements);
+        else {
+          k.unpackWords(words, peer, elements, bits);
+          k.wordsAddMod(x, x, words, elements, w);
+          k.gateLookUp(spec, x, part, sent, state, blocks);
+        }
+        return [ring.u8(x, 8 * own.length), ring.u8(sent, 16 * gate.openedRows * blocks), ring.u8(state, 32 * blocks)];
+      });
+      const [apart, together] = results.map((views) => views.map((view) => Buffer.from(view)));
+      together.forEach((bytes, i) => expect(bytes.equals(apart[i])).toBe(true));
+      ring.release(mark);
+    }
+  });
+});

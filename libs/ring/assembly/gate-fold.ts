@@ -1,35 +1,56 @@
 import {
-  BLOCK_BYTES, CHAIN_M, CHAIN_PRODUCTS, CHAIN_SENT, FUNCTION, HIGH, LOW, OPENED_ROWS, PARTY, SB, SCRATCH, SCRATCH_SUMS,
-  SELECT_ROWS, SHIFT, SU, constantOne, field,
+  BLOCK_BYTES, CHAIN_M, CHAIN_MASKS, CHAIN_PRODUCTS, CHAIN_SENT, FUNCTION, HIGH, LOW, OPENED_ROWS, PARTY, SB, SCRATCH,
+  SCRATCH_SUMS, SELECT_ROWS, SHIFT, SU, WORDS, constantOne, field,
 } from "./gate-layout";
+import { fetchBlocks } from "./memory";
+import {
+  fold1, fold1First, fold2, fold2First, fold4, fold4First, fold8, fold8First, fold16, fold16First, fold32, fold32First,
+  fold64First,
+} from "../build/unrolled";
 
-@inline function hat(own: usize, peer: usize, row: i32): v128 {
-  return v128.xor(v128.load(own + (row << 4)), v128.load(peer + (row << 4)));
+/** Of public half: 2 * half sums, which the first level has not yet, become half. */
+@inline function fold(first: bool, half: usize, eqs: usize, e: usize, l: usize, mask: v128, lt: v128, eq: v128, one: v128, sums: usize): void {
+  if (half == 1) {
+    if (first) fold1First(eqs, e, l, mask, lt, eq, one, sums);
+    else fold1(eqs, e, l, mask, lt, eq, one, sums);
+  } else if (half == 2) {
+    if (first) fold2First(eqs, e, l, mask, lt, eq, one, sums);
+    else fold2(eqs, e, l, mask, lt, eq, one, sums);
+  } else if (half == 4) {
+    if (first) fold4First(eqs, e, l, mask, lt, eq, one, sums);
+    else fold4(eqs, e, l, mask, lt, eq, one, sums);
+  } else if (half == 8) {
+    if (first) fold8First(eqs, e, l, mask, lt, eq, one, sums);
+    else fold8(eqs, e, l, mask, lt, eq, one, sums);
+  } else if (half == 16) {
+    if (first) fold16First(eqs, e, l, mask, lt, eq, one, sums);
+    else fold16(eqs, e, l, mask, lt, eq, one, sums);
+  } else if (half == 32) {
+    if (first) fold32First(eqs, e, l, mask, lt, eq, one, sums);
+    else fold32(eqs, e, l, mask, lt, eq, one, sums);
+  } else fold64First(eqs, e, l, mask, lt, eq, one, sums);
 }
 
 /** lt_j AND eq_(j+1) .. eq_(m-1), summed over j < m-1: shares from the opened bits and the products of their masks. */
 function foldChain(chain: usize, block: usize, own: usize, peer: usize, one: v128, sums: usize): v128 {
   const m = field(chain, CHAIN_M);
   if (m < 2) return i32x4.splat(0);
-  own += <usize>field(chain, CHAIN_SENT);
-  peer += <usize>field(chain, CHAIN_SENT);
-  const e = chain + CHAIN_PRODUCTS;
-  let l = e + ((<usize>4) << (<usize>(m - 1)));
-  for (let j = 0; j < m - 1; j++) {
-    const size = 1 << (m - 1 - j), half = size >> 1;
-    const lt = hat(own, peer, j), eq = hat(own, peer, m - 1 + j);
-    for (let s = 0; s < half; s++) {
-      const top = s + half;
-      const e0 = s == 0 ? one : v128.load(block + load<i32>(e + (s << 2)));
-      let a = v128.xor(v128.and(lt, e0), v128.load(block + load<i32>(l + (s << 2))));
-      let b = v128.xor(v128.and(lt, v128.load(block + load<i32>(e + (top << 2)))), v128.load(block + load<i32>(l + (top << 2))));
-      if (j > 0) {
-        a = v128.xor(a, v128.load(sums + (s << 4)));
-        b = v128.xor(b, v128.load(sums + (top << 4)));
-      }
-      v128.store(sums + (s << 4), v128.xor(v128.and(a, eq), b));
-    }
-    l += <usize>(size << 2);
+  const sent = <usize>field(chain, CHAIN_SENT), eqs = <usize>(m - 1) << 4;
+  own += sent;
+  peer += sent;
+  let mask = block + field(chain, CHAIN_MASKS);
+  const e = block + field(chain, CHAIN_PRODUCTS);
+  let half = (<usize>1) << (<usize>(m - 2));
+  let l = e + ((2 * half - <usize>m) << 4);
+  for (let j = 0; half > 0; j++) {
+    const lt = v128.xor(v128.load(own), v128.load(peer)), eq = v128.xor(v128.load(own + eqs), v128.load(peer + eqs));
+    if (j == 0) fold(true, half, mask + eqs, e, l, v128.load(mask), lt, eq, one, sums);
+    else fold(false, half, mask + eqs, e, l, v128.load(mask), lt, eq, one, sums);
+    own += 16;
+    peer += 16;
+    mask += 16;
+    l += (2 * half - 1) << 4;
+    half >>= 1;
   }
   return v128.load(sums);
 }
@@ -43,16 +64,20 @@ export function gateFold(spec: usize, blocks: usize, own: usize, peer: usize, st
   const one = constantOne(field(spec, PARTY));
   const sentBytes = <usize>field(spec, OPENED_ROWS) << 4, selectBytes = <usize>field(spec, SELECT_ROWS) << 4;
   const relu = field(spec, FUNCTION) == 0, low = field(spec, SHIFT) > 0;
+  const high = <usize>field(spec, HIGH), lower = <usize>field(spec, LOW), blockBytes = field(spec, BLOCK_BYTES);
+  const masks = field(spec, relu ? HIGH : LOW);
+  const from = <usize>field(<usize>masks, CHAIN_MASKS), bytes = <usize>field(spec, WORDS) - from;
   for (let n = 0; n < count; n++) {
+    fetchBlocks(n, count, blocks + from, bytes, blockBytes);
     if (relu) {
-      const borrow = foldChain(<usize>field(spec, HIGH), blocks, own, peer, one, sums);
+      const borrow = foldChain(high, blocks, own, peer, one, sums);
       v128.store(select, v128.xor(v128.xor(borrow, v128.load(state)), v128.load(blocks + field(spec, SB))));
     }
     if (low) {
-      const u = foldChain(<usize>field(spec, LOW), blocks, own, peer, one, sums);
+      const u = foldChain(lower, blocks, own, peer, one, sums);
       v128.store(select + selectBytes - 16, v128.xor(v128.xor(u, v128.load(state, 16)), v128.load(blocks + field(spec, SU))));
     }
-    blocks += field(spec, BLOCK_BYTES);
+    blocks += blockBytes;
     own += sentBytes;
     peer += sentBytes;
     state += 32;

@@ -1,4 +1,4 @@
-// The descriptor of a gate's layout that TypeScript writes into memory (src/gate-layout.ts): 32-bit fields.
+// The descriptor of a gate's layout that TypeScript writes into memory (src/gate.ts): 32-bit fields.
 // Row offsets are bytes from the start of a block.
 
 @inline export const FUNCTION: usize = 0; // 0 relu, 1 truncate
@@ -7,7 +7,6 @@
 @inline export const MODULUS: usize = 12;
 @inline export const PARTY: usize = 16;
 @inline export const BLOCK_BYTES: usize = 20;
-@inline export const MASKS: usize = 24;
 @inline export const OPENED_ROWS: usize = 28;
 @inline export const TOP: usize = 32; // -1: none
 @inline export const SB: usize = 36; // -1: none
@@ -15,22 +14,24 @@
 @inline export const SELECT_ROWS: usize = 44;
 @inline export const WORDS: usize = 48; // offset of the words
 @inline export const RHO: usize = 52; // 0 none, 1 packed, 2 separate
-@inline export const SCRATCH: usize = 56; // pointer to SCRATCH_BYTES
+@inline export const SCRATCH: usize = 56; // pointer to the scratch memory
 @inline export const HIGH: usize = 64; // pointer to the chain
 @inline export const LOW: usize = 68; // pointer to the chain
 
-// A chain: m, first bit, offset of its first sent row, then (t, table) of each of at most 8 chunks, then offsets of the
-// products: e[S] for S < 2^(m-1), then l_j[S] for S < 2^(m-1-j), j = 0 .. m-2.
+// A chain: m, first bit, offset of its first sent row, offset of its masks, offset of its first row of products, offset of its
+// first table (the others follow), then the bits t of each of at most 8 chunks. Products lie in order: those of two and more
+// eq by subset, then per j those of lt_j with each subset but the empty one.
 @inline export const CHAIN_M: usize = 0;
 @inline export const CHAIN_FROM: usize = 4;
 @inline export const CHAIN_SENT: usize = 8;
-@inline export const CHAIN_CHUNKS: usize = 16;
-@inline export const CHAIN_PRODUCTS: usize = 80;
+@inline export const CHAIN_MASKS: usize = 12;
+@inline export const CHAIN_PRODUCTS: usize = 16;
+@inline export const CHAIN_TABLES: usize = 20;
+@inline export const CHAIN_CHUNKS: usize = 24;
 
-// Scratch: 64 rows of bits, then 256 rows for sums and tables, then 1 block of words, then 256 rows of products.
+// Scratch: 64 rows of bits, then 64 rows of sums, then 1 block of words.
 @inline export const SCRATCH_SUMS: usize = 1024;
-@inline export const SCRATCH_WORDS: usize = 5120;
-@inline export const SCRATCH_PRODUCTS: usize = 6144;
+@inline export const SCRATCH_WORDS: usize = 2048;
 
 @inline export function field(spec: usize, offset: usize): i32 {
   return load<i32>(spec + offset);

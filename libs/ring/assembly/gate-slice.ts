@@ -1,17 +1,47 @@
 // 128 words of 64 bits become rows of 128 bits: bit 16 l + i of row k is bit k of word 8 i + l.
 
-/** Splits 128 words, each less `sub`, into planes of 16 bits: row i of plane p holds bits 16 p .. 16 p + 15 of words 8 i .. 8 i + 7. */
-function split(x: usize, rows: usize, sub: v128, planes: i32): void {
-  for (let i: usize = 0; i < 256; i += 16) {
-    const a = i64x2.sub(v128.load(x), sub), b = i64x2.sub(v128.load(x, 16), sub);
-    const c = i64x2.sub(v128.load(x, 32), sub), d = i64x2.sub(v128.load(x, 48), sub);
-    const lo0 = v128.shuffle<i32>(a, b, 0, 2, 4, 6), lo1 = v128.shuffle<i32>(c, d, 0, 2, 4, 6);
-    v128.store(rows + i, v128.shuffle<i16>(lo0, lo1, 0, 2, 4, 6, 8, 10, 12, 14));
-    v128.store(rows + i, v128.shuffle<i16>(lo0, lo1, 1, 3, 5, 7, 9, 11, 13, 15), 256);
-    if (planes > 2) {
-      const hi0 = v128.shuffle<i32>(a, b, 1, 3, 5, 7), hi1 = v128.shuffle<i32>(c, d, 1, 3, 5, 7);
-      v128.store(rows + i, v128.shuffle<i16>(hi0, hi1, 0, 2, 4, 6, 8, 10, 12, 14), 512);
-      if (planes > 3) v128.store(rows + i, v128.shuffle<i16>(hi0, hi1, 1, 3, 5, 7, 9, 11, 13, 15), 768);
+@inline function pairs(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+@inline function pairsAbove(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+
+/**
+ * Splits words 8 i .. 8 i + 7 and those 64 further on into planes of bytes: lane l of row i of plane p holds byte p of words
+ * 8 i + l and 64 + 8 i + l. That is the transposition of 16 x 16 bits but for the distances within a byte.
+ */
+@inline function split(x: usize, rows: usize, sub: v128, planes: i32): void {
+  for (let i: usize = 0; i < 128; i += 16) {
+    let a = i64x2.sub(v128.load(x), sub), b = i64x2.sub(v128.load(x, 512), sub);
+    const e0 = pairs(a, b), e1 = pairsAbove(a, b);
+    a = i64x2.sub(v128.load(x, 16), sub); b = i64x2.sub(v128.load(x, 528), sub);
+    const e2 = pairs(a, b), e3 = pairsAbove(a, b);
+    a = i64x2.sub(v128.load(x, 32), sub); b = i64x2.sub(v128.load(x, 544), sub);
+    const e4 = pairs(a, b), e5 = pairsAbove(a, b);
+    a = i64x2.sub(v128.load(x, 48), sub); b = i64x2.sub(v128.load(x, 560), sub);
+    const e6 = pairs(a, b), e7 = pairsAbove(a, b);
+    // bytes 0 .. 3 of the words
+    let f0 = v128.shuffle<i16>(e0, e1, 0, 8, 1, 9, 2, 10, 3, 11), f1 = v128.shuffle<i16>(e2, e3, 0, 8, 1, 9, 2, 10, 3, 11);
+    let f2 = v128.shuffle<i16>(e4, e5, 0, 8, 1, 9, 2, 10, 3, 11), f3 = v128.shuffle<i16>(e6, e7, 0, 8, 1, 9, 2, 10, 3, 11);
+    let g0 = v128.shuffle<i32>(f0, f1, 0, 4, 1, 5), g1 = v128.shuffle<i32>(f2, f3, 0, 4, 1, 5);
+    v128.store(rows + i, v128.shuffle<i64>(g0, g1, 0, 2));
+    v128.store(rows + i, v128.shuffle<i64>(g0, g1, 1, 3), 128);
+    g0 = v128.shuffle<i32>(f0, f1, 2, 6, 3, 7); g1 = v128.shuffle<i32>(f2, f3, 2, 6, 3, 7);
+    v128.store(rows + i, v128.shuffle<i64>(g0, g1, 0, 2), 256);
+    v128.store(rows + i, v128.shuffle<i64>(g0, g1, 1, 3), 384);
+    if (planes > 4) {
+      f0 = v128.shuffle<i16>(e0, e1, 4, 12, 5, 13, 6, 14, 7, 15); f1 = v128.shuffle<i16>(e2, e3, 4, 12, 5, 13, 6, 14, 7, 15);
+      f2 = v128.shuffle<i16>(e4, e5, 4, 12, 5, 13, 6, 14, 7, 15); f3 = v128.shuffle<i16>(e6, e7, 4, 12, 5, 13, 6, 14, 7, 15);
+      g0 = v128.shuffle<i32>(f0, f1, 0, 4, 1, 5); g1 = v128.shuffle<i32>(f2, f3, 0, 4, 1, 5);
+      v128.store(rows + i, v128.shuffle<i64>(g0, g1, 0, 2), 512);
+      if (planes > 5) v128.store(rows + i, v128.shuffle<i64>(g0, g1, 1, 3), 640);
+      if (planes > 6) {
+        g0 = v128.shuffle<i32>(f0, f1, 2, 6, 3, 7); g1 = v128.shuffle<i32>(f2, f3, 2, 6, 3, 7);
+        v128.store(rows + i, v128.shuffle<i64>(g0, g1, 0, 2), 768);
+        v128.store(rows + i, v128.shuffle<i64>(g0, g1, 1, 3), 896);
+      }
     }
     x += 64;
   }
@@ -49,23 +79,14 @@ function transposeEight(rows: usize): void {
   v128.store(rows, a4, 64); v128.store(rows, a5, 80); v128.store(rows, a6, 96); v128.store(rows, a7, 112);
 }
 
-/** 16 x 16 transposition of the bits of 16 rows in place, eight columns of it at a time: row k gets bit k of every lane. */
-function transpose(rows: usize): void {
-  const m = i16x8.splat(0x00ff);
-  for (let i: usize = 0; i < 128; i += 16) {
-    const a = v128.load(rows + i), b = v128.load(rows + i, 128);
-    const t = swap(a, b, 8, m);
-    v128.store(rows + i, up(a, t, 8));
-    v128.store(rows + i, v128.xor(b, t), 128);
-  }
-  transposeEight(rows);
-  transposeEight(rows + 128);
-}
-
-/** Rows of bits 0 .. width-1 (to the next multiple of 16, at least 32) of 128 words, each less 2^subBit where subBit >= 0. */
+/** Rows of bits 0 .. width-1 (to the next multiple of 8, at least 32) of 128 words, each less 2^subBit where subBit >= 0. */
 export function gateSlice(x: usize, rows: usize, width: i32, subBit: i32): void {
   const sub = subBit < 0 ? i64x2.splat(0) : i64x2.splat((<i64>1) << (<i64>subBit));
-  const planes = (width + 15) >> 4;
-  split(x, rows, sub, planes);
-  for (let plane = 0; plane < planes; plane++) transpose(rows + (plane << 8));
+  const planes = (width + 7) >> 3;
+  if (planes <= 4) split(x, rows, sub, 4);
+  else if (planes == 5) split(x, rows, sub, 5);
+  else if (planes == 6) split(x, rows, sub, 6);
+  else split(x, rows, sub, 8);
+  const end = rows + (<usize>max(planes, 4) << 7);
+  for (; rows < end; rows += 128) transposeEight(rows);
 }

@@ -2,9 +2,21 @@
 export interface GateKernels {
   gateSlice(x: number, rows: number, width: number, subBit: number): void;
   gateLookUp(spec: number, x: number, blocks: number, sent: number, state: number, count: number): void;
+  gateOpenLookUp(
+    spec: number,
+    x: number,
+    peer: number,
+    blocks: number,
+    sent: number,
+    state: number,
+    elements: number,
+  ): void;
   gateFold(spec: number, blocks: number, own: number, peer: number, state: number, select: number, count: number): void;
   gateSelect(spec: number, x: number, blocks: number, own: number, peer: number, z: number, count: number): void;
   gateDeal(spec: number, r0: number, r1: number, p0: number, drawn: number, out: number, count: number): void;
+  addPackWords(out: number, x: number, y: number, count: number, bits: number): void;
+  openWords(x: number, packed: number, count: number, bits: number, width: number): void;
+  touch(at: number, bytes: number): number;
   wordsAddMod(out: number, a: number, b: number, count: number, width: number): void;
   wordsToBits(words: number, out: number, count: number, bits: number): void;
   bitsToWords(bytes: number, words: number, count: number, bits: number): void;

@@ -42,6 +42,52 @@ describe("sums modulo 2^width", () => {
   );
 });
 
+describe("shares on their way", () => {
+  const cases = COUNTS.flatMap((count) => [8, 16, 24, 32, 40, 48, 56, 64].map((bits) => ({ count, bits })));
+
+  it.each(cases)("$count sums of $bits bits, packed: as added and packed one after the other", ({ count, bits }) => {
+    const { ring, put, get } = memory();
+    const groups = Math.ceil(count / 8);
+    const [a, b] = [words(8 * groups), words(count)];
+    const [x, y, want, packed] = [put(a), put(b), put(words(8 * groups)), put(words(8 * groups + 1))];
+    const behind = [...ring.u8(packed + groups * bits, 8)];
+    ring.exports.addPackWords(packed, x, y, count, bits);
+    const sums = a.map((value, i) => (i < count ? wrap(value + b[i]) : value));
+    expect(get(x, a.length)).toEqual(sums);
+    ring.exports.packWords(want, x, count, bits);
+    expect([...ring.u8(packed, groups * bits)]).toEqual([...ring.u8(want, groups * bits)]);
+    expect([...ring.u8(packed + groups * bits, 8)]).toEqual(behind);
+  });
+
+  it.each(cases)(
+    "$count shares of $bits bits, opened: as unpacked and added, nothing else written",
+    ({ count, bits }) => {
+      const { ring, put, get } = memory();
+      const groups = Math.ceil(count / 8);
+      const [a, b] = [words(8 * groups + 1), words(8 * groups)];
+      const [x, packed] = [put(a), put(b)];
+      ring.exports.packWords(packed, put(b), count, bits);
+      for (const width of [bits, Math.max(1, bits - 2)]) {
+        ring.u64(x, a.length).set(a);
+        ring.exports.openWords(x, packed, count, bits, width);
+        const sums = a.map((value, i) => (i < count ? wrap(value + wrap(b[i], bits), width) : value));
+        expect(get(x, a.length)).toEqual(sums);
+      }
+    },
+  );
+});
+
+describe("touch", () => {
+  it("reads a range of any size up to the end of the memory and changes nothing", () => {
+    const { ring } = memory();
+    const before = Buffer.from(ring.buffer.slice(0));
+    for (const bytes of [0, 1, 63, 64, 65, 255, 256, 1000])
+      for (const at of [0, 7, 64]) ring.exports.touch(ring.buffer.byteLength - bytes - at, bytes);
+    expect(before.equals(Buffer.from(ring.buffer))).toBe(true);
+    expect(() => ring.exports.touch(ring.buffer.byteLength - 64, 128)).toThrow(WebAssembly.RuntimeError);
+  });
+});
+
 describe("values bit after bit", () => {
   it.each(COUNTS.flatMap((count) => [1, 3, 8, 17, 33, 48, 63, 64].map((bits) => ({ count, bits }))))(
     "$count values of $bits bits, there and back",

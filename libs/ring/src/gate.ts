@@ -1,3 +1,4 @@
+import { allocationBytes } from "./ring.js";
 import type { Ring } from "./ring.js";
 
 /** A chain of chunks; `@parley/plan` states the layout and is the place to read about it. Rows count within a block. */
@@ -30,37 +31,54 @@ export interface GateLayout {
 }
 
 const ROW = 16;
-const SCRATCH_BYTES = 6144 + 256 * ROW;
+/** Scratch memory of the gate's kernels; it holds secrets. */
+export const GATE_SCRATCH_BYTES = 3072;
 const HEADER_FIELDS = 18;
-const CHAIN_HEADER_FIELDS = 20;
+const CHAIN_HEADER_FIELDS = 6;
 const RHO_MODES = { none: 0, packed: 1, separate: 2 } as const;
 
 const offset = (row: number): number => (row < 0 ? -1 : row * ROW);
 
-const chainFields = (chain: GateChain): number[] => [
-  chain.chunks.length,
-  chain.from,
-  chain.sent * ROW,
-  0,
-  ...Array.from({ length: 8 }, (_, j) =>
-    j < chain.chunks.length ? [chain.chunks[j], offset(chain.tables[j])] : [0, 0],
-  ).flat(),
-  ...(chain.chunks.length < 2 ? [] : [...chain.e, ...chain.l.flat()].map(offset)),
-];
+const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0);
 
-const fieldsOf = (chain: GateChain): number =>
-  CHAIN_HEADER_FIELDS + (chain.chunks.length < 2 ? 0 : chain.e.length + chain.l.flat().length);
+/** The kernels count on rows in order: a chain's tables one behind the other, and its products (e of two and more, then l). */
+function chainFields(chain: GateChain, gate: GateLayout): number[] {
+  const inOrder = chain.tables.every(
+    (row, j) => row === chain.tables[0] + sum(chain.chunks.slice(0, j).map((t) => 2 ** t - 1)),
+  );
+  const products = [...chain.e, ...chain.l.flat()].filter((row) => row >= gate.masks + gate.openedRows);
+  if (!inOrder || products.some((row, i) => row !== products[0] + i))
+    throw new RangeError("the gate's rows are not in the order that the kernels have");
+  return [
+    chain.chunks.length,
+    chain.from,
+    chain.sent * ROW,
+    (gate.masks + chain.sent) * ROW,
+    (products[0] ?? 0) * ROW,
+    (chain.tables[0] ?? 0) * ROW,
+    ...chain.chunks,
+  ];
+}
+
+const chainBytes = (chain: GateChain): number => 4 * (CHAIN_HEADER_FIELDS + chain.chunks.length);
 
 /** Bytes that {@link writeGate} allocates at most. */
 export const gateSpecBytes = (gate: GateLayout): number =>
-  SCRATCH_BYTES + 4 * (HEADER_FIELDS + fieldsOf(gate.high) + fieldsOf(gate.low)) + 8 * ROW;
+  sum([GATE_SCRATCH_BYTES, 4 * HEADER_FIELDS, chainBytes(gate.high), chainBytes(gate.low)].map(allocationBytes));
 
-/** Writes the descriptor that the gate's kernels read, and its scratch memory. One per party and ring. */
-export function writeGate(ring: Ring, gate: GateLayout, party: 0 | 1): number {
-  const scratch = ring.alloc(SCRATCH_BYTES);
+/**
+ * Writes the descriptor that the gate's kernels read. One per party and ring.
+ * @param scratch {@link GATE_SCRATCH_BYTES} bytes; by default allocated here
+ */
+export function writeGate(
+  ring: Ring,
+  gate: GateLayout,
+  party: 0 | 1,
+  scratch = ring.alloc(GATE_SCRATCH_BYTES),
+): number {
   const [high, low] = [gate.high, gate.low].map((chain) => {
-    const fields = chainFields(chain);
-    const at = ring.alloc(4 * fields.length);
+    const fields = chainFields(chain, gate);
+    const at = ring.alloc(chainBytes(chain));
     ring.i32(at, fields.length).set(fields);
     return at;
   });
@@ -74,7 +92,7 @@ export function writeGate(ring: Ring, gate: GateLayout, party: 0 | 1): number {
       gate.modulus,
       party,
       gate.blockBytes,
-      gate.masks * ROW,
+      0,
       gate.openedRows,
       offset(gate.top),
       offset(gate.sb),
