@@ -114,8 +114,10 @@ describe("Job", () => {
   });
 
   it("throws what the access point refuses, and may not be submitted twice", async () => {
-    fake.refuse.set("submitJob", new ParleyError(Code.RESOURCE_EXHAUSTED, "QUOTA", "16 of 20 records left", "Fewer."));
+    const quota = new ParleyError(Code.RESOURCE_EXHAUSTED, "QUOTA", "16 of 20 records left", "Fewer.");
+    for (const rpc of ["runJob", "submitJob"]) fake.refuse.set(rpc, quota);
     await expect(create().submit()).rejects.toMatchObject({ reason: "QUOTA", hint: "Fewer." });
+    await expect(create().send()).rejects.toMatchObject({ reason: "QUOTA", hint: "Fewer." });
     fake.refuse.clear();
     const job = await create().submit();
     await expect(job.submit()).rejects.toMatchObject({ reason: "ALREADY_SUBMITTED" });
@@ -168,6 +170,33 @@ describe("Job", () => {
     await fake.resume();
     expect((await waiting).result.logits[1]).toEqual(["3", "4"]);
     expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+
+  it("is submitted, watched and fetched in one call, and in others where that breaks", async () => {
+    const calls = fake.calls.length;
+    const job = await create().submit();
+    expect(job.success).toBe(true);
+    expect(fake.calls.slice(calls)).toEqual(["runJob"]);
+    // broken before the first answer: the same submission again; broken after it: watched on
+    const before = fake.jobs.all.size;
+    let breaks = 0;
+    fake.jobs.onSubmit = () => {
+      breaks++;
+      fake.stop();
+      void fake.resume();
+    };
+    const running = create();
+    const done = running.submit({
+      onProgress: ({ state, id }) => {
+        if (state !== "queued") return;
+        fake.stop();
+        fake.jobs.succeed(id, [5n, 6n, 7n, 8n]);
+        void fake.resume();
+      },
+    });
+    expect((await done).result.logits[1]).toEqual(["7", "8"]);
+    expect([breaks, fake.jobs.all.size]).toEqual([1, before + 1]);
+    expect(fake.calls.slice(calls + 1)).toEqual(["runJob", "runJob", "watchJob"]);
   });
 
   it("is one job where the access point went away in the middle of the submission", async () => {

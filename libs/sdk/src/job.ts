@@ -5,7 +5,7 @@ import { Asset } from "./asset.js";
 import { fitToPlan, fromArrays, fromPlanError, type Dataset } from "./dataset/dataset.js";
 import { readDataset } from "./dataset/file.js";
 import type { MemberClient } from "./parley.js";
-import { isAway, retrying } from "./retry.js";
+import { PAUSE_MS, isAway, retrying } from "./retry.js";
 import { JobResult } from "./result/result.js";
 import { setTimeout } from "node:timers/promises";
 
@@ -21,6 +21,14 @@ export interface JobOptions {
   /** A path (CSV, NPY, PNG, IDX), arrays, or a data set read before. */
   readonly dataset: string | Nested | Dataset;
   readonly params?: { readonly security: "smpc" };
+}
+
+/** How to wait for a job. */
+export interface WaitSettings {
+  /** Called with each state that lasts for a moment, and with the last. */
+  readonly onProgress?: (job: Job) => void;
+  /** Ends the waiting; the job goes on. */
+  readonly signal?: AbortSignal;
 }
 
 export type JobState = "created" | "queued" | "running" | "succeeded" | "failed" | "cancelled";
@@ -116,13 +124,30 @@ export class Job {
   }
 
   /** Sends the records and waits for the end. A failed job is not thrown: see `success` and `error`. @throws ParleyError where the submission itself is refused */
-  async submit(settings: { onProgress?: (job: Job) => void; signal?: AbortSignal } = {}): Promise<this> {
-    await this.send();
+  async submit(settings: WaitSettings = {}): Promise<this> {
+    const { header, bytes } = await this.prepare();
+    const until = Date.now() + SUBMIT_PATIENCE_MS;
+    // One call for the whole way. Where it breaks: before the first answer the same submission is made again, after it the job is watched.
+    while (!this.#answer)
+      try {
+        await this.follow((signal) => this.client.runJob(messages(header, bytes), { signal }), settings);
+      } catch (error) {
+        if (settings.signal?.aborted || !isAway(error)) throw error;
+        if (this.#answer) break;
+        if (Date.now() > until) throw error;
+        await setTimeout(PAUSE_MS, undefined, { signal: settings.signal }).catch(() => undefined);
+      }
     return this.wait(settings);
   }
 
   /** Sends the records and returns as soon as the job is accepted. */
   async send(): Promise<this> {
+    const { header, bytes } = await this.prepare();
+    this.#answer = (await retrying(() => this.client.submitJob(messages(header, bytes)), SUBMIT_PATIENCE_MS)).job;
+    return this;
+  }
+
+  private async prepare() {
     const options = this.options;
     if (!options || this.#answer)
       throw new ParleyError(
@@ -144,20 +169,13 @@ export class Job {
       shape: [records, ...plan.tensors[0].shape],
       jobId: newId("job"), // drawn here, so that a repeated submission is the same job
     };
-    const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-    function* messages() {
-      yield { body: { $case: "header" as const, value: header } };
-      for (let at = 0; at < bytes.length; at += PIECE)
-        yield { body: { $case: "chunk" as const, value: bytes.subarray(at, at + PIECE) } };
-    }
-    this.#answer = (await retrying(() => this.client.submitJob(messages()), SUBMIT_PATIENCE_MS)).job;
-    return this;
+    return { header, bytes: Buffer.from(values.buffer, values.byteOffset, values.byteLength) };
   }
 
   /** Waits until the job has ended and fetches the result. */
-  async wait(settings: { onProgress?: (job: Job) => void; signal?: AbortSignal } = {}): Promise<this> {
+  async wait(settings: WaitSettings = {}): Promise<this> {
     if (!this.ended) await this.watch(settings);
-    if (this.success) this.#result = await this.fetch();
+    if (this.success) this.#result ??= await this.fetch();
     return this;
   }
 
@@ -167,34 +185,63 @@ export class Job {
   }
 
   /** Reconnects while the access point is away; gives up after a minute without an answer. */
-  private async watch(settings: { onProgress?: (job: Job) => void; signal?: AbortSignal }) {
-    for (let lastAnswer = Date.now(); !this.ended;) {
-      // a signal of this attempt alone, so that attempts leave no listeners on the caller's
-      const signal = settings.signal && AbortSignal.any([settings.signal]);
+  private async watch(settings: WaitSettings) {
+    let lastAnswer = Date.now();
+    const request = { jobId: this.id, withResult: true };
+    while (!this.ended) {
       try {
-        for await (const { job } of this.client.watchJob({ jobId: this.id }, { signal })) {
-          this.#answer = job;
-          lastAnswer = Date.now();
-          settings.onProgress?.(this);
-        }
+        await this.follow(
+          (signal) => this.client.watchJob(request, { signal }),
+          settings,
+          () => (lastAnswer = Date.now()),
+        );
       } catch (error) {
         if (settings.signal?.aborted || !isAway(error) || Date.now() - lastAnswer > WATCH_PATIENCE_MS) throw error;
       }
-      if (!this.ended) await setTimeout(500, undefined, { signal: settings.signal }).catch(() => undefined);
+      if (!this.ended) await setTimeout(PAUSE_MS, undefined, { signal: settings.signal }).catch(() => undefined);
     }
   }
 
+  /** Takes the states of a job and, after the last, its result. */
+  private async follow(
+    open: (signal: AbortSignal | undefined) => AsyncIterable<member.WatchJobResponse>,
+    settings: WaitSettings,
+    onAnswer: () => void = () => {},
+  ) {
+    // a signal of this call alone, so that calls leave no listeners on the caller's
+    const signal = settings.signal && AbortSignal.any([settings.signal]);
+    const pieces: Buffer[] = [];
+    for await (const { job, result } of open(signal)) {
+      onAnswer();
+      if (result) pieces.push(result.chunk);
+      if (!job) continue;
+      this.#answer = job;
+      settings.onProgress?.(this);
+    }
+    if (pieces.length > 0) this.#result = await this.decode(pieces);
+  }
+
   private async fetch(): Promise<JobResult> {
-    const asset =
-      this.options?.asset ??
-      Asset.from((await this.client.getAsset({ assetId: this.#answer?.job?.assetId ?? "" })).asset);
     const pieces = await retrying(async () => {
       const received: Buffer[] = [];
       for await (const { chunk } of this.client.getResult({ jobId: this.id })) received.push(chunk);
       return received;
     }, WATCH_PATIENCE_MS);
+    return this.decode(pieces);
+  }
+
+  private async decode(pieces: readonly Buffer[]): Promise<JobResult> {
+    const asset =
+      this.options?.asset ??
+      Asset.from((await this.client.getAsset({ assetId: this.#answer?.job?.assetId ?? "" })).asset);
     return JobResult.decode(asset.requirePlan(), Buffer.concat(pieces), this.records);
   }
+}
+
+async function* messages(header: member.SubmitJobHeader, bytes: Buffer) {
+  yield { body: { $case: "header" as const, value: header } };
+  for (let at = 0; at < bytes.length; at += PIECE)
+    yield { body: { $case: "chunk" as const, value: bytes.subarray(at, at + PIECE) } };
 }
 
 const toDataset = async (data: JobOptions["dataset"]): Promise<Dataset> =>

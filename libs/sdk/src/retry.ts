@@ -2,7 +2,7 @@ import { Code, fromServiceError } from "@parley/proto";
 import type { ServiceError } from "@grpc/grpc-js";
 import { setTimeout } from "node:timers/promises";
 
-const PAUSE_MS = 500;
+export const PAUSE_MS = 500;
 
 /** What grpc-js says of a connection that broke, or that a server's end took with it. */
 const BROKEN: readonly Code[] = [Code.UNAVAILABLE, Code.CANCELLED];

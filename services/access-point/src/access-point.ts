@@ -15,6 +15,7 @@ import { Stock } from "./domain/fleet/stock.js";
 import { AttemptRunner } from "./domain/jobs/attempt-runner.js";
 import { JobBoard } from "./domain/jobs/job-board.js";
 import { Outcomes } from "./domain/jobs/outcomes.js";
+import { ResultReaders } from "./domain/jobs/result-readers.js";
 import { SchedulerLink } from "./domain/jobs/scheduler-link.js";
 import { Submission } from "./domain/jobs/submission.js";
 import { Masks } from "./domain/masks.js";
@@ -82,11 +83,12 @@ export class AccessPoint {
     const dispatcher = new Dispatcher(fleet, changes, own.id, (agreement) => stock.squeeze(agreement));
     const runDesk = new RunDesk(own, vault, fleet, tickets, changes, logger);
 
-    const outcomes = new Outcomes(own, vault, changes, logger);
+    const readers = new ResultReaders(vault);
+    const outcomes = new Outcomes(own, vault, readers, changes, logger);
     const runner = new AttemptRunner(vault, tickets, dispatcher, stock, endpoints, outcomes, changes, logger);
     const submission = new Submission(own, vault, router, changes, logger, config.PARLEY_MAX_INPUT_BYTES);
     const link = new SchedulerLink(vault, router, runner, submission, changes, logger, config.PARLEY_ATTEMPTS);
-    const board = new JobBoard(own, vault, router, runner, changes, logger);
+    const board = new JobBoard(own, vault, router, runner, readers, changes, logger);
     const running = { own, vault, router, changes, fleet, dispatcher, agreementSet, stock, endpoints };
     const operations = new Operations({ ...running, watch, masks, outbox, runDesk, runner, link, board, logger });
 

@@ -19,7 +19,7 @@ const variables = {
   PARLEY_MAX_MODEL_BYTES: bytes(512 * MB),
   PARLEY_MAX_INPUT_BYTES: bytes(512 * MB),
   /** Attempts taken from the scheduler at once. */
-  PARLEY_ATTEMPTS: bytes(8),
+  PARLEY_ATTEMPTS: bytes(16),
 };
 
 export type Config = z.output<z.ZodObject<typeof variables>>;

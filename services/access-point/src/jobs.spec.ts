@@ -1,6 +1,6 @@
 import { newId } from "@parley/agreement";
 import { encodeInput, parsePlan } from "@parley/plan";
-import { Code, ParleyError, fleet, scheduler } from "@parley/proto";
+import { Code, ParleyError, fleet, scheduler, type member } from "@parley/proto";
 import { randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -76,7 +76,7 @@ describe("jobs at the data owner", () => {
     const expected = encodeInput(plan, image(1), 1);
     expect(order.input.equals(Buffer.from(expected.buffer))).toBe(true);
     expect(order).toMatchObject({ jobId: id, records: 1, run: 0 });
-    expect(system.router.accepted).toContain(attempt);
+    await until(() => system.router.accepted.includes(attempt));
     expect((await stateOf(id)).job!.state).toBe(JobState.JOB_STATE_RUNNING);
     await worker.ask({ $case: "runResult", value: resultOf(order) });
     const job = await stateOf(id);
@@ -109,7 +109,8 @@ describe("jobs at the data owner", () => {
     const { id, attempt } = await start(1);
     const states: number[] = [];
     const watching = (async () => {
-      for await (const { job } of system.b.member.watchJob({ jobId: id })) states.push(job!.job!.state);
+      for await (const { job } of system.b.member.watchJob({ jobId: id, withResult: false }))
+        states.push(job!.job!.state);
     })();
     const order = await orderOf(attempt);
     await worker.ask({ $case: "runResult", value: resultOf(order) });
@@ -117,9 +118,50 @@ describe("jobs at the data owner", () => {
     expect(states.at(-1)).toBe(JobState.JOB_STATE_SUCCEEDED);
     await expect(
       (async () => {
-        for await (const _ of system.b.member.watchJob({ jobId: "job_x" }));
+        for await (const _ of system.b.member.watchJob({ jobId: "job_x", withResult: false }));
       })(),
     ).rejects.toMatchObject({ code: Code.NOT_FOUND, reason: "JOB_UNKNOWN" });
+  });
+
+  it("takes the records and gives the result in one call, and notes the reading with the result", async () => {
+    const header = {
+      name: "",
+      operation: "predict",
+      assetId,
+      agreementId: "",
+      security: "smpc",
+      shape: [1, 784],
+      jobId: newId("job"),
+    };
+    async function* messages() {
+      yield { body: { $case: "header" as const, value: header } };
+      yield { body: { $case: "chunk" as const, value: Buffer.from(image(1).buffer) } };
+    }
+    const seen: member.RunJobResponse[] = [];
+    const running = (async () => {
+      for await (const message of system.b.member.runJob(messages())) seen.push(message);
+    })();
+    await until(() => system.router.jobs.has(header.jobId));
+    const order = await orderOf(await system.router.order(system.router.jobs.get(header.jobId)!));
+    await until(() => seen.length > 0);
+    await worker.ask({ $case: "runResult", value: resultOf(order) });
+    await running;
+    expect(seen.at(-1)?.job?.job?.state).toBe(JobState.JOB_STATE_SUCCEEDED);
+    expect(seen.at(-1)?.result).toMatchObject({ records: 1, width: 10 });
+    const read = () =>
+      system.b.member
+        .listAudit({ subject: header.jobId, page: undefined })
+        .then(({ entries }) => entries.filter(({ action }) => action === "result.read").length);
+    expect(await read()).toBe(1);
+    expect((await resultWords(system.b.member, header.jobId)).length).toBe(10);
+    expect(await read()).toBe(2);
+    // Whoever watches a job that has ended is noted as well; without the result nothing is.
+    for (const withResult of [true, false]) {
+      const states: member.WatchJobResponse[] = [];
+      for await (const message of system.b.member.watchJob({ jobId: header.jobId, withResult })) states.push(message);
+      expect(states.map(({ result }) => result !== undefined)).toEqual([withResult]);
+    }
+    expect(await read()).toBe(3);
   });
 
   it("takes a repeated submission as one job", async () => {

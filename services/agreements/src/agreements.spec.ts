@@ -82,6 +82,11 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
         operation: "predict",
         records,
       });
+    const reportRun = async (client: AgreementsClient, { report: text }: { report: string }) => {
+      const { outcomes } = await client.reportRuns({ reports: [text] });
+      const [{ code, reason, message }] = outcomes;
+      if (code !== Code.OK) throw new ParleyError(code, reason, message);
+    };
     const counts = async (id: string) => {
       const { agreement } = await a.getAgreement({ agreementId: id });
       return [Number(agreement?.reserved), Number(agreement?.used)];
@@ -274,7 +279,8 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
       const { terms } = await accepted();
       const job = newId("job");
       await reserve(terms, 60, job);
-      const release = { jobId: job, agreementId: terms.id, ticketsGiven: 0, lastTicketExpires: undefined };
+      const ended = { jobId: job, agreementId: terms.id, ticketsGiven: 0, lastTicketExpires: undefined };
+      const release = { jobs: [ended] };
       expect(await refusal(b.release(release))).toBe("PERMISSION_DENIED ROLE_REFUSED");
       await scheduler.release(release);
       expect(await counts(terms.id)).toEqual([0, 0]);
@@ -289,14 +295,14 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
       const attempt = newId("att");
       await reserve(terms, 12, job);
       const release = (lastTicketExpires: Date) =>
-        scheduler.release({ jobId: job, agreementId: terms.id, ticketsGiven: 1, lastTicketExpires });
-      await a.reportRun({ report: report(terms, job, { attempt, run: 0, records: 8, revealed: false }) });
+        scheduler.release({ jobs: [{ jobId: job, agreementId: terms.id, ticketsGiven: 1, lastTicketExpires }] });
+      await reportRun(a, { report: report(terms, job, { attempt, run: 0, records: 8, revealed: false }) });
       expect(await counts(terms.id)).toEqual([12, 0]);
       await release(new Date(Date.now() + 1500));
       expect(await counts(terms.id)).toEqual([4, 0]);
       for (let i = 0; i < 100 && (await counts(terms.id))[0] > 0; i++) await sleep(50);
       expect(await counts(terms.id)).toEqual([0, 0]);
-      await a.reportRun({ report: report(terms, job, { attempt, run: 1, records: 4, revealed: true }) });
+      await reportRun(a, { report: report(terms, job, { attempt, run: 1, records: 4, revealed: true }) });
       expect(await counts(terms.id)).toEqual([0, 4]);
     });
 
@@ -306,9 +312,9 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
       const run = { attempt: newId("att"), run: 0, records: 8, revealed: true };
       await reserve(terms, 12, job);
       const signed = report(terms, job, run);
-      await Promise.all([1, 2, 3].map(() => a.reportRun({ report: signed })));
+      await Promise.all([1, 2, 3].map(() => reportRun(a, { report: signed })));
       expect(await counts(terms.id)).toEqual([4, 8]);
-      expect(await refusal(a.reportRun({ report: report(terms, job, { ...run, revealed: false }) }))).toBe(
+      expect(await refusal(reportRun(a, { report: report(terms, job, { ...run, revealed: false }) }))).toBe(
         "ALREADY_EXISTS REPORT_DIFFERS",
       );
       const byB = signStatement(
@@ -316,16 +322,16 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
         { agreement: terms.id, job, ...run, run: 1, revealed: false, at: new Date().toISOString() },
         clinicB.signer,
       );
-      expect(await refusal(b.reportRun({ report: byB }))).toBe("PERMISSION_DENIED NOT_MODEL_OWNER");
-      expect(await refusal(a.reportRun({ report: byB }))).toBe("PERMISSION_DENIED SIGNATURE_INVALID");
-      expect(await refusal(b.reportRun({ report: signed }))).toBe("PERMISSION_DENIED SIGNATURE_INVALID");
-      expect(await refusal(a.reportRun({ report: report(terms, newId("job"), run) }))).toBe(
+      expect(await refusal(reportRun(b, { report: byB }))).toBe("PERMISSION_DENIED NOT_MODEL_OWNER");
+      expect(await refusal(reportRun(a, { report: byB }))).toBe("PERMISSION_DENIED SIGNATURE_INVALID");
+      expect(await refusal(reportRun(b, { report: signed }))).toBe("PERMISSION_DENIED SIGNATURE_INVALID");
+      expect(await refusal(reportRun(a, { report: report(terms, newId("job"), run) }))).toBe(
         "NOT_FOUND RESERVATION_NOT_FOUND",
       );
-      expect(await refusal(a.reportRun({ report: report(terms, job, { ...run, run: 2, records: 13 }) }))).toMatch(
+      expect(await refusal(reportRun(a, { report: report(terms, job, { ...run, run: 2, records: 13 }) }))).toMatch(
         "NOT_FOUND",
       );
-      expect(await refusal(a.reportRun({ report: "a.b.c" }))).toMatch("INVALID_ARGUMENT");
+      expect(await refusal(reportRun(a, { report: "a.b.c" }))).toMatch("INVALID_ARGUMENT");
       expect(await counts(terms.id)).toEqual([4, 8]);
     });
 
@@ -334,8 +340,56 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
       const job = newId("job");
       await reserve(terms, 8, job);
       for (const attempt of [newId("att"), newId("att")])
-        await a.reportRun({ report: report(terms, job, { attempt, run: 0, records: 8, revealed: true }) });
+        await reportRun(a, { report: report(terms, job, { attempt, run: 0, records: 8, revealed: true }) });
       expect(await counts(terms.id)).toEqual([0, 16]);
+    });
+
+    it("takes many reports in one call, each with its own answer", async () => {
+      const { terms } = await accepted();
+      const jobs = [newId("job"), newId("job")];
+      for (const job of jobs) await reserve(terms, 12, job);
+      const of = (job: string, run: number, records: number, revealed = true) =>
+        report(terms, job, { attempt: `att_${job.slice(4)}`, run, records, revealed });
+      const first = of(jobs[0], 0, 8);
+      const { outcomes } = await a.reportRuns({
+        reports: [first, of(jobs[0], 1, 4, false), "a.b.c", of(jobs[1], 0, 12), of(newId("job"), 0, 1), first],
+      });
+      expect(outcomes.map(({ code }) => Code[code])).toEqual(["OK", "OK", "INVALID_ARGUMENT", "OK", "NOT_FOUND", "OK"]);
+      expect(await counts(terms.id)).toEqual([4, 20]);
+      const again = await a.reportRuns({ reports: [first, of(jobs[1], 0, 12, false)] });
+      expect(again.outcomes.map(({ reason }) => reason)).toEqual(["", "REPORT_DIFFERS"]);
+      const released = jobs.map((jobId) => ({
+        jobId,
+        agreementId: terms.id,
+        ticketsGiven: 1,
+        lastTicketExpires: new Date(Date.now() + 60_000),
+      }));
+      await scheduler.release({ jobs: released });
+      expect(await counts(terms.id)).toEqual([0, 20]);
+    });
+
+    it("lists what is reserved for jobs that have not ended, in pages by job id", async () => {
+      const { terms } = await accepted();
+      const jobs = [newId("job"), newId("job"), newId("job")].sort();
+      for (const job of jobs) await reserve(terms, 1, job);
+      const ended = { jobId: jobs[1], agreementId: terms.id, ticketsGiven: 0, lastTicketExpires: undefined };
+      await scheduler.release({ jobs: [ended] });
+      const list = async (before: Date, after: string) =>
+        (await scheduler.listReservations({ before, after })).reservations
+          .filter(({ agreementId }) => agreementId === terms.id)
+          .map(({ jobId }) => jobId);
+      const soon = new Date(Date.now() + 60_000);
+      expect(await list(soon, "")).toEqual([jobs[0], jobs[2]]);
+      expect(await list(soon, jobs[0])).toEqual([jobs[2]]);
+      expect(await list(new Date(Date.now() - 60_000), "")).toEqual([]);
+      expect(await refusal(b.listReservations({ before: soon, after: "" }))).toBe("PERMISSION_DENIED ROLE_REFUSED");
+    });
+
+    it("lets a small job in behind one that is too large, though both ask at once", async () => {
+      const { terms } = await accepted();
+      const outcomes = await Promise.all([99, 101, 1].map((records) => refusal(reserve(terms, records))));
+      expect(outcomes).toEqual(["no error", "RESOURCE_EXHAUSTED QUOTA_EXHAUSTED", "no error"]);
+      expect(await counts(terms.id)).toEqual([100, 0]);
     });
 
     it("keeps an audit log that the organisations concerned can list, and nobody can change", async () => {
@@ -354,13 +408,17 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
         traceId: "ab".repeat(16),
         details: '{"records":8}',
       };
-      await scheduler.appendAudit({ entry, organisations: ["clinic-b"] });
+      await scheduler.appendAudit({ notes: [{ entry, organisations: ["clinic-b"] }] });
       const [, , last] = (await b.listAudit({ subject: terms.id, page: undefined })).entries;
       expect(last).toMatchObject({ action: "job.created", traceId: "ab".repeat(16), details: '{"records":8}' });
       expect(await actions(a)).toEqual(["agreement.offered", "agreement.accepted"]);
-      expect(await refusal(b.appendAudit({ entry, organisations: [] }))).toBe("PERMISSION_DENIED ROLE_REFUSED");
+      expect(await refusal(b.appendAudit({ notes: [{ entry, organisations: [] }] }))).toBe(
+        "PERMISSION_DENIED ROLE_REFUSED",
+      );
       const nested = { ...entry, details: '{"a":{"b":1}}' };
-      expect(await refusal(scheduler.appendAudit({ entry: nested, organisations: [] }))).toMatch("INVALID_ARGUMENT");
+      expect(await refusal(scheduler.appendAudit({ notes: [{ entry: nested, organisations: [] }] }))).toMatch(
+        "INVALID_ARGUMENT",
+      );
       const page = await b.listAudit({ subject: terms.id, page: { limit: 1, token: "" } });
       const next = await b.listAudit({ subject: terms.id, page: { limit: 1, token: page.nextToken } });
       expect([...page.entries, ...next.entries].map(({ action }) => action)).toEqual([

@@ -56,7 +56,7 @@ export class SchedulerContext implements OnApplicationShutdown {
     const onProgress = () => sweeper.poke();
     const services = { jobs, attempts, tickets, logger, acceptMs: config.PARLEY_ACCEPT_MS, onProgress };
     const attachments = new Attachments(services, queue).start(config.PARLEY_SWEEP_MS);
-    const intake = new JobIntake(jobs, queue, client, logger);
+    const intake = new JobIntake(jobs, queue, attachments, client, logger);
     const ending = [
       () => attachments.closeAll(),
       () => sweeper.close(),

@@ -2,6 +2,7 @@ import {
   Server,
   ServerCredentials,
   type sendUnaryData,
+  type ServerDuplexStream,
   type ServerReadableStream,
   type ServerUnaryCall,
   type ServerWritableStream,
@@ -58,6 +59,7 @@ export class FakeAccessPoint {
     server.addService(member.MemberServiceService, {
       ...this.unary({ ...this.organisations, ...this.assets.unary, ...this.agreements.unary, ...this.jobs.unary }),
       ...this.uploads({ publishAsset: this.assets.publish, submitJob: this.jobs.submit }),
+      ...this.exchanges({ runJob: this.jobs.run }),
       ...this.downloads({ watchJob: this.jobs.watch, getResult: this.jobs.result }),
     });
     const pair = { cert_chain: Buffer.from(this.certificate), private_key: Buffer.from(this.key) };
@@ -110,6 +112,25 @@ export class FakeAccessPoint {
         }
       },
     );
+  }
+
+  /** Everything up, then everything down. */
+  private exchanges(
+    handlers: Readonly<Record<string, (messages: never, signal: AbortSignal) => AsyncIterable<unknown>>>,
+  ) {
+    return byName(handlers, (name, handler) => async (call: ServerDuplexStream<unknown, unknown>) => {
+      const ended = new AbortController();
+      call.on("cancelled", () => ended.abort());
+      const messages: unknown[] = [];
+      try {
+        this.enter(name, call);
+        for await (const message of call) messages.push(message);
+        for await (const message of handler(messages as never, ended.signal)) call.write(message);
+        call.end();
+      } catch (error) {
+        call.emit("error", toServiceError(error));
+      }
+    });
   }
 
   private downloads(

@@ -61,15 +61,24 @@ export class FakeJobs {
     return { job: this.find(jobId) };
   };
 
-  readonly watch = async function* (this: FakeJobs, { jobId }: member.WatchJobRequest, signal: AbortSignal) {
+  readonly watch = async function* (
+    this: FakeJobs,
+    { jobId, withResult }: member.WatchJobRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<member.WatchJobResponse> {
     for (let last: member.MemberJob | undefined; !signal.aborted;) {
       const job = this.find(jobId);
-      if (job !== last) yield { job };
+      if (job !== last) yield { job, result: undefined };
       last = job;
+      if (job.job?.state === JobState.JOB_STATE_SUCCEEDED && withResult)
+        for await (const result of this.result({ jobId })) yield { job: undefined, result };
       if (ENDED.includes(job.job?.state ?? 0)) return;
       await setTimeout(STEP_MS);
     }
   }.bind(this);
+
+  readonly run = (messages: readonly member.RunJobRequest[], signal: AbortSignal) =>
+    this.watch({ jobId: this.submit(messages).job.job?.id ?? "", withResult: true }, signal);
 
   /** In two pieces, cut in the middle of an integer. */
   readonly result = async function* (this: FakeJobs, { jobId }: member.GetResultRequest) {

@@ -52,14 +52,26 @@ export class AuditLog {
   }
 
   /** Appends; inside a transaction where one is given. Returns the position. */
-  async append(event: AuditEvent, executor: Executor = this.db): Promise<bigint> {
-    const organisations = event.organisations ?? [];
+  append(event: AuditEvent, executor: Executor = this.db): Promise<bigint> {
+    return this.appendAll([event], executor);
+  }
+
+  /** Appends all or none, in their order. Returns the position of the last. */
+  async appendAll(events: readonly AuditEvent[], executor: Executor = this.db): Promise<bigint> {
+    const rows = events.map(({ action, actor, subject, traceId, details = {}, organisations = [] }) => ({
+      action,
+      actor,
+      subject,
+      trace: traceId ?? currentTrace()?.traceId ?? "",
+      details: JSON.stringify(details),
+      organisations: organisations.length ? `,${organisations.join(",")},` : "",
+    }));
     const result = await executor.execute(sql`
       INSERT INTO ${this.table} (action, actor, subject, trace_id, details, organisations)
-      VALUES (${event.action}, ${event.actor}, ${event.subject}, ${event.traceId ?? currentTrace()?.traceId ?? ""},
-        ${JSON.stringify(event.details ?? {})}, ${organisations.length ? `,${organisations.join(",")},` : ""})
+      SELECT e->>'action', e->>'actor', e->>'subject', e->>'trace', e->>'details', e->>'organisations'
+      FROM jsonb_array_elements(${JSON.stringify(rows)}::text::jsonb) WITH ORDINALITY AS given(e, n) ORDER BY n
       RETURNING sequence`);
-    return BigInt(rowsOf<Row>(result)[0].sequence);
+    return BigInt(rowsOf<Row>(result).at(-1)?.sequence ?? 0);
   }
 
   /** Entries after a position, oldest first; of an organisation and about a subject where given. */

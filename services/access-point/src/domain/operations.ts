@@ -39,6 +39,9 @@ interface Parts {
   readonly logger: Logger;
 }
 
+/** How long signed statements are gathered before they are sent. */
+const GATHER_MS = 100;
+
 /** Everything that goes on by itself while the access point runs. */
 export class Operations {
   private readonly background: Background;
@@ -83,7 +86,8 @@ export class Operations {
       await this.parts.masks.openMissing(signal);
       await this.parts.masks.endFinished();
     });
-    this.whenAsked("outbox", ["run", "revocation", "enrolled"], 30_000, async () => {
+    this.whenAsked("outbox", ["run", "revocation", "enrolled"], 30_000, async (signal) => {
+      await pause(GATHER_MS, signal); // what ends together is reported together; nobody waits for it
       if (router.enrolled) await this.parts.outbox.flush();
     });
     changes.on("enrolled", () => (this.announced = undefined));

@@ -1,7 +1,8 @@
 import { signStatement } from "@parley/agreement";
-import { Code, fromServiceError } from "@parley/proto";
+import { Code, ParleyError, fromServiceError } from "@parley/proto";
 import type { Logger } from "@parley/service-kit";
 import { dateOf, seconds } from "../store/database.js";
+import type { EndedRun } from "../store/run-ledger.js";
 import type { Vault } from "../store/vault.js";
 import type { OwnOrganisation } from "./own-organisation.js";
 import type { Router } from "./router.js";
@@ -25,22 +26,27 @@ export class Outbox {
       this.vault.agreements.markRevocationSent(id);
     }
     for (let waiting = this.vault.ledger.unreported(); waiting.length > 0; waiting = this.vault.ledger.unreported())
-      for (const ended of waiting) {
-        const { attempt, run, job, records, state } = ended;
-        const agreement = this.vault.agreements.byDigest(ended.agreement)!.id;
-        const body = {
-          agreement,
-          job,
-          attempt,
-          run,
-          records,
-          revealed: state === "revealed",
-          at: dateOf(seconds()).toISOString(),
-        };
-        const report = signStatement("run-report", body, this.own.signer);
-        await this.send("run report", attempt, () => this.router.agreements.reportRun({ report }));
-        this.vault.ledger.markReported(attempt, run);
-      }
+      await this.report(waiting);
+  }
+
+  private async report(waiting: readonly EndedRun[]): Promise<void> {
+    const reports = waiting.map(({ agreement, attempt, run, job, records, state }) => {
+      const { id } = this.vault.agreements.byDigest(agreement)!;
+      const at = dateOf(seconds()).toISOString();
+      const body = { agreement: id, job, attempt, run, records, revealed: state === "revealed", at };
+      return signStatement("run-report", body, this.own.signer);
+    });
+    const { outcomes } = await this.router.agreements.reportRuns({ reports });
+    const done = waiting.filter((ended, index) => {
+      const { code, reason, message, hint } = outcomes[index] ?? { code: Code.UNAVAILABLE };
+      if (code === Code.OK) return true;
+      if (!FINAL.includes(code)) return false;
+      this.refused("run report", ended.attempt, new ParleyError(code, reason, message, hint));
+      return true;
+    });
+    await this.vault.group.run(() => done.forEach(({ attempt, run }) => this.vault.ledger.markReported(attempt, run)));
+    if (done.length < waiting.length)
+      throw new ParleyError(Code.UNAVAILABLE, "REPORTS_NOT_TAKEN", "the router did not take all reports of runs");
   }
 
   private async send(what: string, subject: string, call: () => Promise<unknown>) {
@@ -49,7 +55,11 @@ export class Outbox {
     } catch (caught) {
       const error = fromServiceError(caught);
       if (!FINAL.includes(error.code)) throw error;
-      this.logger.warn({ what, subject, reason: error.reason, why: error.message }, "the router refused a statement");
+      this.refused(what, subject, error);
     }
+  }
+
+  private refused(what: string, subject: string, { reason, message }: ParleyError) {
+    this.logger.warn({ what, subject, reason, why: message }, "the router refused a statement");
   }
 }

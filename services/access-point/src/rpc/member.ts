@@ -19,6 +19,8 @@ import type { WorkerEnrolment } from "./worker-enrolment.js";
 const VERSION = "0.1.0";
 const PAGE = 100;
 const MAX_PAGE = 1000;
+/** A state that lasts for less is not told to whoever waits for the end in one call. */
+const CALM_MS = 25;
 
 interface Parts {
   readonly own: OwnOrganisation;
@@ -125,9 +127,21 @@ export function memberBinding(parts: Parts): Binding {
         });
         return { jobs: jobs.map((job) => board.view(job)), nextToken: jobs.length === limit ? jobs.at(-1)!.id : "" };
       },
-      watchJob: async function* ({ jobId }, context) {
-        const user = access.require(context, "scientist", "auditor");
-        for await (const job of board.watch(jobId, scopeOf(user), context.signal)) yield { job };
+      runJob: async function* (requests, context) {
+        const { user } = access.require(context, "scientist");
+        const { id } = await submission.submit(requests, user, context.trace);
+        const reader = { job: id, actor: `${own.id}/${user}`, traceId: context.trace.traceId };
+        yield* board.watch(id, user, context.signal, { calmMs: CALM_MS, reader });
+      },
+      watchJob: async function* ({ jobId, withResult }, context) {
+        if (!withResult) {
+          const user = access.require(context, "scientist", "auditor");
+          yield* board.watch(jobId, scopeOf(user), context.signal);
+          return;
+        }
+        const { user, roles } = access.require(context, "scientist");
+        const reader = { job: jobId, actor: `${own.id}/${user}`, traceId: context.trace.traceId };
+        yield* board.watch(jobId, roles.includes("admin") ? undefined : user, context.signal, { reader });
       },
       cancelJob: async ({ jobId }, context) => {
         const user = access.require(context, "scientist");

@@ -29,47 +29,63 @@ export interface HeldAgreement {
   readonly maskedDigest?: string;
 }
 
-const COLUMNS = `digest, id, jws, party, partner, asset_id AS assetId, plan, plan_digest AS planDigest, records, used,
+const COLUMNS = `digest, id, jws, party, partner, asset_id AS assetId, plan, plan_digest AS planDigest, records,
   max_prepared AS maxPrepared, not_before AS notBefore, expires_at AS expiresAt, state,
   mask_id AS maskId, mask_nonce AS maskNonce, masked_digest AS maskedDigest`;
-type Row = Omit<HeldAgreement, "plan" | "maskId" | "maskNonce" | "maskedDigest"> & {
+type Row = Omit<HeldAgreement, "plan" | "used" | "maskId" | "maskNonce" | "maskedDigest"> & {
   plan: Uint8Array;
   maskId: string | null;
   maskNonce: string | null;
   maskedDigest: string | null;
 };
-const decode = (row: Row): HeldAgreement => ({
-  ...row,
-  plan: Buffer.from(row.plan),
-  maskId: row.maskId ?? undefined,
-  maskNonce: row.maskNonce ?? undefined,
-  maskedDigest: row.maskedDigest ?? undefined,
-});
-
 export const isCurrent = (agreement: HeldAgreement, now = seconds()): boolean =>
   agreement.state === "active" && agreement.notBefore <= now && now < agreement.expiresAt;
 
 export class Agreements {
+  /** All of them, by digest, as they are outside transactions; plans and texts are large, and every run asks. */
+  private held: Map<string, HeldAgreement> | undefined;
+
   constructor(private readonly database: VaultDatabase) {}
 
   byDigest(digest: string): HeldAgreement | undefined {
-    const row = this.database.get<Row>(`SELECT ${COLUMNS} FROM agreements WHERE digest = :digest`, { digest });
-    return row && decode(row);
+    return this.all().get(digest);
   }
 
   byId(id: string): HeldAgreement | undefined {
-    const row = this.database.get<Row>(`SELECT ${COLUMNS} FROM agreements WHERE id = :id`, { id });
-    return row && decode(row);
+    return [...this.all().values()].find((held) => held.id === id);
   }
 
   /** Agreements in force now. */
   current(now = seconds()): HeldAgreement[] {
-    return this.database
-      .all<Row>(
-        `SELECT ${COLUMNS} FROM agreements WHERE state = 'active' AND not_before <= :now AND expires_at > :now ORDER BY id`,
-        { now },
-      )
-      .map(decode);
+    return [...this.all().values()].filter((held) => isCurrent(held, now));
+  }
+
+  private all(): Map<string, HeldAgreement> {
+    if (this.held && !this.database.isWriting) return this.held;
+    const rows = this.database.all<Row>(`SELECT ${COLUMNS} FROM agreements ORDER BY id`);
+    const all = new Map(rows.map((row) => [row.digest, this.decode(row)]));
+    if (!this.database.isWriting) this.held = all;
+    return all;
+  }
+
+  private decode(row: Row): HeldAgreement {
+    const { database } = this;
+    return {
+      ...row,
+      plan: Buffer.from(row.plan),
+      maskId: row.maskId ?? undefined,
+      maskNonce: row.maskNonce ?? undefined,
+      maskedDigest: row.maskedDigest ?? undefined,
+      get used() {
+        const sql = `SELECT used FROM agreements WHERE digest = :digest`;
+        return database.get<{ used: number }>(sql, { digest: row.digest })?.used ?? 0;
+      },
+    };
+  }
+
+  private change(sql: string, values: Parameters<VaultDatabase["run"]>[1]): number {
+    this.held = undefined;
+    return this.database.run(sql, values);
   }
 
   /** The next moment at which an agreement starts or ends by its dates. */
@@ -87,7 +103,7 @@ export class Agreements {
   add(agreement: Omit<HeldAgreement, "used" | "state" | "maskId" | "maskNonce" | "maskedDigest">): boolean {
     if (this.isEnded(agreement.id)) return false;
     return (
-      this.database.run(
+      this.change(
         `INSERT OR IGNORE INTO agreements (digest, id, jws, party, partner, asset_id, plan, plan_digest, records, max_prepared,
            not_before, expires_at, state, activated_at)
          VALUES (:digest, :id, :jws, :party, :partner, :assetId, :plan, :planDigest, :records, :maxPrepared,
@@ -99,7 +115,7 @@ export class Agreements {
 
   /** An agreement has one mask, for good: two would give the data owner two views of the weights. @throws Error for a second */
   setMask(digest: string, mask: { id: string; nonce: string; digest: string }) {
-    const changed = this.database.run(
+    const changed = this.change(
       `UPDATE agreements SET mask_id = :id, mask_nonce = :nonce, masked_digest = :masked WHERE digest = :digest AND mask_id IS NULL`,
       { digest, id: mask.id, nonce: mask.nonce, masked: mask.digest },
     );
@@ -109,15 +125,13 @@ export class Agreements {
   /** Suspends or resumes; a revoked one stays revoked. True where something changed. */
   setSuspended(id: string, suspended: boolean): boolean {
     const [from, to] = suspended ? ["active", "suspended"] : ["suspended", "active"];
-    return (
-      this.database.run(`UPDATE agreements SET state = :to WHERE id = :id AND state = :from`, { id, from, to }) === 1
-    );
+    return this.change(`UPDATE agreements SET state = :to WHERE id = :id AND state = :from`, { id, from, to }) === 1;
   }
 
   /** Ends an agreement for good, also one that this access point does not hold yet. True where it was not ended before. */
   end(id: string, reason: string, statement?: string): boolean {
     return this.database.transaction(() => {
-      this.database.run(`UPDATE agreements SET state = 'revoked' WHERE id = :id`, { id });
+      this.change(`UPDATE agreements SET state = 'revoked' WHERE id = :id`, { id });
       return (
         this.database.run(
           `INSERT OR IGNORE INTO ended_agreements (id, statement, reason, sent, ended_at) VALUES (:id, :statement, :reason, :sent, :at)`,
@@ -148,7 +162,7 @@ export class Agreements {
            AND (state = 'revoked' OR expires_at <= :now)`,
         { now },
       )
-      .map(decode);
+      .map((row) => this.decode(row));
   }
 
   markMaskEnded(digest: string) {
@@ -157,8 +171,7 @@ export class Agreements {
 
   /** The own agreement whose model is masked with this mask. */
   byMask(maskId: string): HeldAgreement | undefined {
-    const row = this.database.get<Row>(`SELECT ${COLUMNS} FROM agreements WHERE mask_id = :maskId`, { maskId });
-    return row && decode(row);
+    return [...this.all().values()].find((held) => held.maskId === maskId);
   }
 
   /** Pins SHA-256(D) for a mask id. @throws ParleyError FAILED_PRECONDITION where another digest is pinned */

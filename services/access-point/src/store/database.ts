@@ -23,7 +23,9 @@ export class VaultDatabase {
     this.database = new DatabaseSync(file);
     try {
       this.database.exec(
-        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; " +
+          // What is deleted, an input above all, is overwritten and not only unlinked.
+          "PRAGMA secure_delete = ON",
       );
       chmodSync(file, 0o600);
       this.migrate();
@@ -58,11 +60,11 @@ export class VaultDatabase {
   /** All or nothing; on disk when it returns. Within another one: a savepoint. */
   transaction<T>(work: () => T): T {
     const point = `level${this.depth}`;
-    this.database.exec(this.depth === 0 ? "BEGIN IMMEDIATE" : `SAVEPOINT ${point}`);
+    this.statement(this.depth === 0 ? "BEGIN IMMEDIATE" : `SAVEPOINT ${point}`).run();
     this.depth++;
     try {
       const result = work();
-      this.database.exec(this.depth === 1 ? "COMMIT" : `RELEASE ${point}`);
+      this.statement(this.depth === 1 ? "COMMIT" : `RELEASE ${point}`).run();
       return result;
     } catch (error) {
       this.database.exec(this.depth === 1 ? "ROLLBACK" : `ROLLBACK TO ${point}; RELEASE ${point}`);
@@ -70,6 +72,11 @@ export class VaultDatabase {
     } finally {
       this.depth--;
     }
+  }
+
+  /** True within a transaction: what is read now may still be taken back. */
+  get isWriting(): boolean {
+    return this.depth > 0;
   }
 
   close() {

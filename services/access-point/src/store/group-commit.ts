@@ -8,6 +8,7 @@ interface Waiting {
 
 /** Protocol, section 3: at most this many ids in one transaction. */
 const MOST = 64;
+const LATER_MS = 500;
 
 /**
  * Puts concurrent small transactions into one, so that they share one write to disk. Each keeps its own savepoint: one that
@@ -15,6 +16,8 @@ const MOST = 64;
  */
 export class GroupCommit {
   private waiting: Waiting[] = [];
+  private deferred: (() => void)[] = [];
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly database: VaultDatabase) {}
 
@@ -25,12 +28,30 @@ export class GroupCommit {
     });
   }
 
+  /**
+   * Work that nobody waits for and that may be lost in a crash: it joins the next transaction, and makes one of its own only
+   * where none comes for a while. It must not throw.
+   */
+  later(work: () => void) {
+    this.deferred.push(work);
+    this.timer ??= setTimeout(() => this.settle(), LATER_MS).unref();
+  }
+
+  /** Does what was put off. */
+  settle() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const deferred = this.deferred.splice(0);
+    if (deferred.length > 0) this.database.transaction(() => deferred.forEach((work) => work()));
+  }
+
   private flush() {
     const group = this.waiting.splice(0, MOST);
     if (this.waiting.length > 0) setImmediate(() => this.flush());
     const answers: (() => void)[] = [];
     try {
       this.database.transaction(() => {
+        this.settle();
         for (const { work, resolve, reject } of group) {
           try {
             const value = this.database.transaction(work);

@@ -23,7 +23,7 @@ export interface Timings {
 }
 export type JobTimes = Timings & { readonly submitToResultMicros: number; readonly runs: number };
 
-/** A job of this organisation. Its input is the file `inputs/ID`, its result `results/ID`. */
+/** A job of this organisation. Its input and its result are its content under its id. */
 export interface StoredJob {
   readonly id: string;
   readonly user: string;
@@ -102,6 +102,11 @@ export class Jobs {
   /** Forgets a job that the scheduler refused to create: nothing was spent on it. */
   forget(id: string) {
     this.database.run(`DELETE FROM jobs WHERE id = :id AND state = 'submitting'`, { id });
+  }
+
+  /** The scheduler has the job; one that is further already stays as it is. */
+  accepted(id: string) {
+    this.database.run(`UPDATE jobs SET state = 'queued' WHERE id = :id AND state = 'submitting'`, { id });
   }
 
   /** Moves a job that has not ended. */

@@ -72,4 +72,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TRIGGER audit_keep BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
   CREATE TRIGGER audit_fixed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
   `,
+  `
+  CREATE TABLE job_content (
+    area TEXT NOT NULL CHECK (area IN ('inputs', 'results')), job TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (area, job)
+  ) STRICT;
+  `,
 ];

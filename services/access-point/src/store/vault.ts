@@ -6,6 +6,7 @@ import { AuditLog } from "./audit-log.js";
 import { VaultDatabase } from "./database.js";
 import { VaultFiles } from "./files.js";
 import { GroupCommit } from "./group-commit.js";
+import { JobContent } from "./job-content.js";
 import { Jobs } from "./jobs.js";
 import { Organisations } from "./organisations.js";
 import { RunLedger } from "./run-ledger.js";
@@ -21,6 +22,7 @@ export class Vault {
   readonly agreements: Agreements;
   readonly ledger: RunLedger;
   readonly jobs: Jobs;
+  readonly content: JobContent;
   readonly attempts: Attempts;
   readonly audit: AuditLog;
 
@@ -34,11 +36,13 @@ export class Vault {
     this.agreements = new Agreements(this.database);
     this.ledger = new RunLedger(this.database);
     this.jobs = new Jobs(this.database);
+    this.content = new JobContent(this.database, this.files);
     this.attempts = new Attempts(this.database);
     this.audit = new AuditLog(this.database);
   }
 
   close() {
+    this.group.settle();
     this.database.close();
   }
 }

@@ -87,8 +87,8 @@ export class FakeDealer {
       dealer.DealerServiceService,
       {
         createEnrolmentToken: unused,
-        createBatch: unused,
-        fetchPart: unused,
+        createBatches: unused,
+        fetchParts: unused,
         openMask: (request) => this.openMask(request),
         endMask: async ({ maskId }) => {
           this.ended.push(maskId.toString("hex"));

@@ -283,9 +283,9 @@ export class FakeRouter {
         this.revocations.push(statement);
         return { agreement: change(agreementId, { state: AgreementState.AGREEMENT_STATE_REVOKED }) };
       },
-      reportRun: async ({ report }) => {
-        this.runReports.push(report);
-        return {};
+      reportRuns: async ({ reports }) => {
+        this.runReports.push(...reports);
+        return { outcomes: reports.map(() => ({ code: Code.OK, reason: "", message: "", hint: "" })) };
       },
     };
     return this.bind(agreements.AgreementsServiceService, handlers);

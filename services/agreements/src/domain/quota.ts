@@ -5,8 +5,12 @@ import { stateAt } from "./present.js";
 import { agreementNotFound, wrongState } from "./refusal.js";
 import type { FindOrganisation } from "./signed-agreement.js";
 
+const MOST = 1_000;
+
 /** Reservations as the scheduler asks for them. */
 export class Quota {
+  private readonly known = new Map<string, AgreementRow>();
+
   constructor(
     private readonly agreements: AgreementStore,
     private readonly reservations: ReservationStore,
@@ -16,7 +20,7 @@ export class Quota {
   /** @throws ParleyError NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED, RESOURCE_EXHAUSTED, ALREADY_EXISTS */
   async reserve(request: agreements.ReserveRequest, actor: string, now = new Date()): Promise<AgreementRow> {
     const { jobId, agreementId, records, organisationId } = request;
-    const row = await this.agreements.get(agreementId);
+    const row = await this.signed(agreementId);
     if (!row || row.dataOwner !== organisationId) throw agreementNotFound(agreementId);
     checkRequest(row, request, now);
     for (const org of [row.modelOwner, row.dataOwner])
@@ -27,29 +31,45 @@ export class Quota {
           `${org}, a party of agreement ${agreementId}, was revoked at this router`,
           "Ask the router's operator.",
         );
-    const reservation = await this.reservations.reserve({ jobId, agreementId, records }, now, {
-      action: "quota.reserved",
-      actor,
-      subject: jobId,
-      details: { agreement: agreementId, records },
-      organisations: [row.modelOwner, row.dataOwner],
-    });
-    const after = (await this.agreements.get(agreementId)) ?? row;
-    if (!reservation) {
+    const reserved = await this.reservations.reserve(
+      { jobId, agreementId, records },
+      {
+        action: "quota.reserved",
+        actor,
+        subject: jobId,
+        details: { agreement: agreementId, records },
+        organisations: [row.modelOwner, row.dataOwner],
+      },
+    );
+    if (!reserved) {
+      const after = (await this.agreements.get(agreementId)) ?? row;
       checkRequest(after, request, now);
       throw exhausted(after, records);
     }
-    const { agreementId: reservedUnder, records: reserved, tickets } = reservation.row;
-    if (reservedUnder !== agreementId || reserved !== records)
+    if (reserved.agreementId !== agreementId || reserved.records !== records)
       throw new ParleyError(
         Code.ALREADY_EXISTS,
         "JOB_DIFFERS",
-        `job ${jobId} already reserved ${reserved} records under agreement ${reservedUnder}`,
+        `job ${jobId} already reserved ${reserved.records} records under agreement ${reserved.agreementId}`,
         "Draw a new job id.",
       );
-    if (tickets !== null)
+    if (reserved.tickets !== null)
       throw new ParleyError(Code.FAILED_PRECONDITION, "JOB_ENDED", `job ${jobId} has ended`, "Draw a new job id.");
-    return after;
+    return row;
+  }
+
+  /**
+   * An agreement as both signed it: from then on only its state and its counts change, and those are looked at in the
+   * database by the reservation itself. Any other is read anew.
+   */
+  private async signed(id: string): Promise<AgreementRow | undefined> {
+    const known = this.known.get(id);
+    if (known) return known;
+    const row = await this.agreements.get(id);
+    if (row?.state !== "active") return row;
+    if (this.known.size >= MOST) this.known.clear();
+    this.known.set(id, row);
+    return row;
   }
 }
 

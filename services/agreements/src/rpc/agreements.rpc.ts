@@ -39,7 +39,12 @@ export function agreementsBinding(d: AgreementsDependencies): Binding {
     { ...agreementHandlers(d), ...quotaHandlers(d), ...auditHandlers(d) },
     {
       all: { roles: ["access-point"], token: true },
-      except: { reserve: scheduler, release: scheduler, appendAudit: { roles: ROUTER_SERVICES, org: d.domain } },
+      except: {
+        reserve: scheduler,
+        release: scheduler,
+        listReservations: scheduler,
+        appendAudit: { roles: ROUTER_SERVICES, org: d.domain },
+      },
     },
   );
 }

@@ -1,6 +1,6 @@
 import { isName } from "@parley/agreement";
 import { Code, ParleyError, type agreements } from "@parley/proto";
-import type { Handlers } from "@parley/service-kit";
+import type { AuditEvent, Handlers } from "@parley/service-kit";
 import { z } from "zod";
 import { callerOf, type AgreementsDependencies } from "./agreements.rpc.js";
 
@@ -23,22 +23,9 @@ const invalid = (what: string) =>
 export const auditHandlers = (
   d: Pick<AgreementsDependencies, "audit">,
 ): Pick<Handlers<agreements.AgreementsServiceServer>, "appendAudit" | "listAudit"> => ({
-  appendAudit: async ({ entry, organisations }) => {
-    const read = entrySchema.safeParse(entry);
-    if (!read.success) throw invalid(read.error.issues[0].path.join(".") || "it is missing");
-    const details = detailsSchema.safeParse(parseJson(entry?.details || "{}"));
-    if (!details.success) throw invalid("details must be a JSON object of texts, numbers and booleans");
-    if (!organisations.every(isName)) throw invalid("organisations");
-    const { action, actor, subject, traceId } = read.data;
-    const sequence = await d.audit.append({
-      action,
-      actor,
-      subject,
-      details: details.data,
-      organisations,
-      ...(traceId && { traceId }),
-    });
-    return { sequence };
+  appendAudit: async ({ notes }) => {
+    if (notes.length === 0 || notes.length > MAX_PAGE) throw invalid(`a call brings 1 to ${MAX_PAGE} entries`);
+    return { sequence: await d.audit.appendAll(notes.map(readNote)) };
   },
   listAudit: async ({ subject, page }, context) => {
     const limit = Math.min(page?.limit || 100, MAX_PAGE);
@@ -60,4 +47,14 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function readNote({ entry, organisations }: agreements.AuditNote): AuditEvent {
+  const read = entrySchema.safeParse(entry);
+  if (!read.success) throw invalid(read.error.issues[0].path.join(".") || "it is missing");
+  const details = detailsSchema.safeParse(parseJson(entry?.details || "{}"));
+  if (!details.success) throw invalid("details must be a JSON object of texts, numbers and booleans");
+  if (!organisations.every(isName)) throw invalid("organisations");
+  const { action, actor, subject, traceId } = read.data;
+  return { action, actor, subject, details: details.data, organisations, ...(traceId && { traceId }) };
 }

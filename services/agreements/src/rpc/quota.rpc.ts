@@ -1,6 +1,7 @@
 import { claimedStatementSigner, isId, verifyStatement } from "@parley/agreement";
 import { Code, ParleyError, type agreements } from "@parley/proto";
-import type { CallContext } from "@parley/service-kit";
+import type { AuditEvent, CallContext } from "@parley/service-kit";
+import type { RunReport } from "../store/reservation-store.js";
 import { presentAgreement } from "../domain/present.js";
 import { refusing } from "../domain/refusal.js";
 import { callerOf, keyOf, own, type AgreementsDependencies } from "./agreements.rpc.js";
@@ -14,60 +15,90 @@ export function quotaHandlers(d: AgreementsDependencies) {
         throw new ParleyError(Code.INVALID_ARGUMENT, "JOB_ID_INVALID", "a job id is job_ and 26 characters");
       return { agreement: presentAgreement(await d.quota.reserve(request, scheduler)) };
     },
-    release: async ({ jobId, agreementId, ticketsGiven, lastTicketExpires }: agreements.ReleaseRequest) => {
-      const row = await d.store.get(agreementId);
-      if (!row) return {}; // nothing was ever reserved
-      const settleAt = new Date((lastTicketExpires ?? new Date()).getTime() + d.settleMs);
+    release: async ({ jobs }: agreements.ReleaseRequest) => {
+      requireFew(jobs);
       await d.reservations.end(
-        { jobId, agreementId, tickets: ticketsGiven, settleAt },
-        {
-          action: "quota.job-ended",
-          actor: scheduler,
-          subject: jobId,
-          details: { agreement: agreementId, tickets: ticketsGiven },
-          organisations: [row.modelOwner, row.dataOwner],
-        },
+        jobs.map(({ jobId, agreementId, ticketsGiven: tickets, lastTicketExpires }) => {
+          const settleAt = new Date((lastTicketExpires ?? new Date()).getTime() + d.settleMs);
+          return { jobId, agreementId, tickets, settleAt };
+        }),
+        scheduler,
       );
       return {};
     },
-    reportRun: async ({ report }: agreements.ReportRunRequest, context: CallContext) => {
+    listReservations: async ({ before, after }: agreements.ListReservationsRequest) => ({
+      reservations: await d.reservations.open(before ?? new Date(), after),
+    }),
+    reportRuns: async ({ reports }: agreements.ReportRunsRequest, context: CallContext) => {
+      requireFew(reports);
       const caller = callerOf(context);
-      const signer = refusing(() => claimedStatementSigner("run-report", report));
-      const { agreement, job, attempt, run, records, revealed } = await verifyReport(d, report, caller);
-      const row = await own(d.store, agreement, caller);
-      if (signer !== caller || row.modelOwner !== caller)
-        throw new ParleyError(
-          Code.PERMISSION_DENIED,
-          "NOT_MODEL_OWNER",
-          `runs under agreement ${agreement} are reported by its model owner ${row.modelOwner} alone`,
-        );
-      const outcome = await d.reservations.report(
-        agreement,
-        { jobId: job, attempt, run, records, revealed, statement: report },
-        {
-          action: revealed ? "run.revealed" : "run.not-revealed",
-          actor: caller,
-          subject: job,
-          details: { agreement, attempt, run, records },
-          organisations: [row.modelOwner, row.dataOwner],
-        },
-      );
-      if (outcome === "unknown")
-        throw new ParleyError(
-          Code.NOT_FOUND,
-          "RESERVATION_NOT_FOUND",
-          `job ${job} has no reservation of at least ${records} records under agreement ${agreement}`,
-        );
-      if (outcome === "conflict")
-        throw new ParleyError(
-          Code.ALREADY_EXISTS,
-          "REPORT_DIFFERS",
-          `run ${run} of attempt ${attempt} was reported before, and differently`,
-          "A run is reported once.",
-        );
-      return {};
+      const outcomes: agreements.ReportOutcome[] = [];
+      const good: { index: number; report: Awaited<ReturnType<typeof readReport>> }[] = [];
+      for (const [index, text] of reports.entries())
+        try {
+          outcomes.push(TAKEN);
+          good.push({ index, report: await readReport(d, text, caller) });
+        } catch (error) {
+          if (!(error instanceof ParleyError)) throw error;
+          outcomes[index] = outcomeOf(error);
+        }
+      const answers = good.length === 0 ? [] : await d.reservations.report(good.map(({ report }) => report));
+      for (const [n, answer] of answers.entries()) {
+        const { index, report } = good[n];
+        if (answer === "unknown" || answer === "conflict") outcomes[index] = outcomeOf(refusalOf(answer, report));
+      }
+      return { outcomes };
     },
   };
+}
+
+const MOST = 1000;
+
+function requireFew(list: readonly unknown[]) {
+  if (list.length > MOST)
+    throw new ParleyError(Code.INVALID_ARGUMENT, "TOO_MANY", `at most ${MOST} are taken in one call`);
+}
+
+const TAKEN: agreements.ReportOutcome = { code: Code.OK, reason: "", message: "", hint: "" };
+const outcomeOf = ({ code, reason, message, hint }: ParleyError) => ({ code, reason, message, hint });
+
+const refusalOf = (answer: "unknown" | "conflict", { agreementId, jobId, attempt, run, records }: RunReport) =>
+  answer === "unknown"
+    ? new ParleyError(
+        Code.NOT_FOUND,
+        "RESERVATION_NOT_FOUND",
+        `job ${jobId} has no reservation of at least ${records} records under agreement ${agreementId}`,
+      )
+    : new ParleyError(
+        Code.ALREADY_EXISTS,
+        "REPORT_DIFFERS",
+        `run ${run} of attempt ${attempt} was reported before, and differently`,
+        "A run is reported once.",
+      );
+
+/** A report of the caller about an agreement whose model it owns. @throws ParleyError */
+async function readReport(
+  d: AgreementsDependencies,
+  statement: string,
+  caller: string,
+): Promise<RunReport & { event: AuditEvent }> {
+  const signer = refusing(() => claimedStatementSigner("run-report", statement));
+  const { agreement, job, attempt, run, records, revealed } = await verifyReport(d, statement, caller);
+  const row = await own(d.store, agreement, caller);
+  if (signer !== caller || row.modelOwner !== caller)
+    throw new ParleyError(
+      Code.PERMISSION_DENIED,
+      "NOT_MODEL_OWNER",
+      `runs under agreement ${agreement} are reported by its model owner ${row.modelOwner} alone`,
+    );
+  const event = {
+    action: revealed ? "run.revealed" : "run.not-revealed",
+    actor: caller,
+    subject: job,
+    details: { agreement, attempt, run, records },
+    organisations: [row.modelOwner, row.dataOwner],
+  };
+  return { agreementId: agreement, jobId: job, attempt, run, records, revealed, statement, event };
 }
 
 async function verifyReport(d: AgreementsDependencies, report: string, caller: string) {

@@ -1,12 +1,14 @@
-import { changedRows, type AuditEvent, type AuditLog } from "@parley/service-kit";
-import { and, eq, gt, inArray, isNotNull, lte, sql } from "drizzle-orm";
+import { Batches, currentTrace, type AuditEvent, type AuditLog } from "@parley/service-kit";
+import { and, asc, eq, gt, inArray, isNotNull, isNull, lt, lte, sql } from "drizzle-orm";
 import type { AgreementsDatabase } from "./agreement-store.js";
+import { END, REPORT, RESERVE } from "./job-statements.js";
 import * as schema from "./schema.js";
 
 export type ReservationRow = typeof schema.reservations.$inferSelect;
 type Transaction = Parameters<Parameters<AgreementsDatabase["db"]["transaction"]>[0]>[0];
 
 export interface RunReport {
+  readonly agreementId: string;
   readonly jobId: string;
   readonly attempt: string;
   readonly run: number;
@@ -15,112 +17,139 @@ export interface RunReport {
   readonly statement: string;
 }
 
+export interface Wish {
+  readonly jobId: string;
+  readonly agreementId: string;
+  readonly records: number;
+}
+
+/** What is reserved under a job id. */
+export interface Reserved {
+  readonly agreementId: string;
+  readonly records: number;
+  /** Of an ended job: the tickets that it was given. */
+  readonly tickets: number | null;
+}
+
+export interface EndedJob {
+  readonly jobId: string;
+  readonly agreementId: string;
+  readonly tickets: number;
+  readonly settleAt: Date;
+}
+
+const PAGE = 1000;
 const a = schema.agreements;
 const r = schema.reservations;
 
-class Refused extends Error {}
+/** An audit event as the statements take it. */
+const noteOf = ({ action, actor, traceId, details, organisations }: AuditEvent) => ({
+  action,
+  actor,
+  trace: traceId ?? currentTrace()?.traceId ?? "",
+  details: JSON.stringify(details ?? {}),
+  organisations: organisations?.length ? `,${organisations.join(",")},` : "",
+});
 
 /**
  * Quota: per agreement, `used` (revealed, as the model owner reported) and `reserved` (what living and unsettled jobs may
  * still reveal). A reservation shrinks only by the model owner's reports, or where no ticket can have bound it any more.
  */
 export class ReservationStore {
+  private readonly wishes = new Batches<Wish & ReturnType<typeof noteOf>, Reserved | undefined>((wishes) =>
+    this.reserveAll(wishes),
+  );
+
   constructor(
     private readonly database: AgreementsDatabase,
     private readonly audit: AuditLog,
   ) {}
 
   /**
-   * Reserves for a job, once: one conditional update takes the records from the quota, or nothing happens.
-   * @returns the reservation under this job id, new or old; undefined where the agreement does not allow it now
+   * Reserves for a job, once; what is asked for together shares a statement and a commit.
+   * @returns what is reserved under this job id, now or before; undefined where the agreement does not allow it now
    */
-  async reserve(
-    wish: { jobId: string; agreementId: string; records: number },
-    now: Date,
-    event: AuditEvent,
-  ): Promise<{ row: ReservationRow; isNew: boolean } | undefined> {
-    const { jobId, agreementId, records } = wish;
-    return this.database.db
-      .transaction(async (tx) => {
-        const [row] = await tx
-          .insert(r)
-          .values({ jobId, agreementId, records, remaining: records })
-          .onConflictDoNothing()
-          .returning();
-        if (!row) return { row: (await tx.select().from(r).where(eq(r.jobId, jobId)))[0], isNew: false };
-        const fits = sql`${a.used} + ${a.reserved} + ${records} <= ${a.quota}`;
-        const usable = and(
-          eq(a.id, agreementId),
-          eq(a.state, "active"),
-          lte(a.notBefore, now),
-          gt(a.expires, now),
-          fits,
-        );
-        const taken = await tx
-          .update(a)
-          .set({ reserved: sql`${a.reserved} + ${records}` })
-          .where(usable);
-        if (changedRows(taken) !== 1) throw new Refused();
-        await this.audit.append(event, tx);
-        return { row, isNew: true };
-      })
-      .catch((error: unknown) => {
-        if (error instanceof Refused) return undefined;
-        throw error;
-      });
+  reserve(wish: Wish, event: AuditEvent): Promise<Reserved | undefined> {
+    return this.wishes.run({ ...wish, ...noteOf(event) });
+  }
+
+  private async reserveAll(wishes: readonly (Wish & ReturnType<typeof noteOf>)[]): Promise<(Reserved | undefined)[]> {
+    const rows = await this.tryReserve(wishes);
+    // One that is too large must not keep out the smaller ones behind it.
+    if (wishes.length > 1)
+      for (const [index, row] of rows.entries()) if (!row) [rows[index]] = await this.tryReserve([wishes[index]]);
+    return rows;
+  }
+
+  private async tryReserve(wishes: readonly (Wish & ReturnType<typeof noteOf>)[]): Promise<(Reserved | undefined)[]> {
+    const list = wishes.map(({ jobId: job, agreementId: agreement, ...rest }, n) => ({ n, job, agreement, ...rest }));
+    const rows = await this.database.query<{ agreement: string | null; records: number; tickets: number | null }>(
+      "agreements-reserve",
+      RESERVE,
+      [JSON.stringify(list), new Date()],
+    );
+    return rows.map(({ agreement, records, tickets }) =>
+      agreement === null ? undefined : { agreementId: agreement, records: Number(records), tickets },
+    );
   }
 
   /**
-   * Marks a job as ended. Free at once is what its tickets cannot have bound: each may have bound all its records, less
+   * Marks jobs as ended. Free at once is what their tickets cannot have bound: each may have bound all its records, less
    * what the model owner has reported. The rest stays until its reports come, or until `settleAt`. A second call changes nothing.
    */
-  async end(
-    job: { jobId: string; agreementId: string; tickets: number; settleAt: Date },
-    event: AuditEvent,
-  ): Promise<void> {
-    await this.database.db.transaction(async (tx) => {
-      const row = await lock(tx, job.jobId);
-      if (!row || row.agreementId !== job.agreementId || row.tickets !== null) return;
-      const ended = { ...row, tickets: job.tickets };
-      await tx.update(r).set({ tickets: job.tickets, settleAt: job.settleAt }).where(eq(r.jobId, job.jobId));
-      await shrink(tx, row, bindable(ended));
-      await this.audit.append(event, tx);
-    });
+  async end(jobs: readonly EndedJob[], actor: string): Promise<void> {
+    const list = jobs.map(({ jobId: job, agreementId: agreement, tickets, settleAt: settle }) => ({
+      job,
+      agreement,
+      tickets,
+      settle,
+      actor,
+      trace: currentTrace()?.traceId ?? "",
+      details: JSON.stringify({ agreement, tickets }),
+    }));
+    await this.database.query("agreements-end", END, [JSON.stringify(list)]);
   }
 
   /**
-   * Takes the model owner's report of a run, once per attempt and run.
-   * @returns "conflict" where another report of that run was taken, "unknown" where the job has no such reservation
+   * Takes the model owners' reports of runs, each once per attempt and run.
+   * @returns for each "conflict" where another report of that run was taken, "unknown" where the job has no such reservation
    */
   async report(
-    agreementId: string,
-    report: RunReport,
-    event: AuditEvent,
-  ): Promise<"taken" | "known" | "conflict" | "unknown"> {
-    return this.database.db.transaction(async (tx) => {
-      const row = await lock(tx, report.jobId);
-      if (!row || row.agreementId !== agreementId || report.records > row.records) return "unknown";
-      if (changedRows(await tx.insert(schema.runReports).values(report).onConflictDoNothing()) !== 1) {
-        const s = schema.runReports;
-        const [old] = await tx
-          .select()
-          .from(s)
-          .where(and(eq(s.attempt, report.attempt), eq(s.run, report.run)));
-        const same = old.jobId === report.jobId && old.records === report.records && old.revealed === report.revealed;
-        return same ? "known" : "conflict";
-      }
-      const reported = row.reported + report.records;
-      await tx.update(r).set({ reported }).where(eq(r.jobId, row.jobId));
-      if (report.revealed)
-        await tx
-          .update(a)
-          .set({ used: sql`${a.used} + ${report.records}` })
-          .where(eq(a.id, agreementId));
-      const left = report.revealed ? Math.max(0, row.remaining - report.records) : row.remaining;
-      await shrink(tx, row, Math.min(left, row.tickets === null ? left : bindable({ ...row, reported })));
-      await this.audit.append(event, tx);
-      return "taken";
-    });
+    reports: readonly (RunReport & { readonly event: AuditEvent })[],
+  ): Promise<("taken" | "known" | "conflict" | "unknown")[]> {
+    const list = reports.map(({ agreementId: agreement, jobId: job, event, ...rest }, n) => ({
+      n,
+      agreement,
+      job,
+      ...rest,
+      ...noteOf(event),
+    }));
+    const rows = await this.database.query<{ taken: boolean; fits: boolean }>("agreements-report", REPORT, [
+      JSON.stringify(list),
+    ]);
+    return Promise.all(
+      rows.map(({ taken, fits }, n) => (taken ? "taken" : fits ? this.compare(reports[n]) : "unknown")),
+    );
+  }
+
+  private async compare({ attempt, run, ...report }: RunReport): Promise<"known" | "conflict"> {
+    const s = schema.runReports;
+    const [old] = await this.database.db
+      .select()
+      .from(s)
+      .where(and(eq(s.attempt, attempt), eq(s.run, run)));
+    const same = old?.jobId === report.jobId && old.records === report.records && old.revealed === report.revealed;
+    return same ? "known" : "conflict";
+  }
+
+  /** Reservations of jobs that have not ended, made before `before`, in the order of job ids after `after`. */
+  async open(before: Date, after: string): Promise<{ jobId: string; agreementId: string }[]> {
+    return this.database.db
+      .select({ jobId: r.jobId, agreementId: r.agreementId })
+      .from(r)
+      .where(and(isNull(r.tickets), lt(r.createdAt, before), gt(r.jobId, after)))
+      .orderBy(asc(r.jobId))
+      .limit(PAGE);
   }
 
   /** Frees what ended jobs left unreported past their time. @returns the jobs */
@@ -150,9 +179,6 @@ export class ReservationStore {
     return row;
   }
 }
-
-/** Records that the tickets of an ended job may have bound without a report. */
-const bindable = (row: ReservationRow): number => Math.max(0, (row.tickets ?? 0) * row.records - row.reported);
 
 async function lock(tx: Transaction, jobId: string): Promise<ReservationRow | undefined> {
   const [row] = await tx.select().from(r).where(eq(r.jobId, jobId)).for("update");

@@ -70,9 +70,13 @@ export const reservations = schema.table(
     tickets: integer(),
     /** After this moment what the model owner has not reported was not bound; null while the job lives. */
     settleAt: instant("settle_at"),
+    createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [
     index("reservation_settle").on(table.settleAt),
+    index("reservation_open")
+      .on(table.jobId)
+      .where(sql`${table.tickets} IS NULL`),
     check("reservation_remaining", sql`${table.remaining} >= 0`),
   ],
 );

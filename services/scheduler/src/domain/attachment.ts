@@ -2,10 +2,11 @@ import { newId } from "@parley/agreement";
 import type { ParleyError, scheduler } from "@parley/proto";
 import type { Logger } from "@parley/service-kit";
 import { UNACCEPTED, type AttemptStore } from "../store/attempt-store.js";
-import type { JobStore } from "../store/job-store.js";
+import type { FirstAttempt, JobRow, JobStore } from "../store/job-store.js";
 import { attemptEnd } from "./attempt-end.js";
 import { TryAgain } from "./job-queue.js";
 import { MessageQueue } from "@parley/service-kit";
+import { Slots } from "./slots.js";
 import type { TicketIssuer } from "./ticket-issuer.js";
 
 type Message = NonNullable<scheduler.AttachResponse["body"]>;
@@ -21,8 +22,8 @@ export interface AttachmentServices {
   readonly onProgress: () => void;
 }
 
-/** How the waiting for an attempt ends: it is recorded as ended, lost with the stream, or was never accepted. */
-type Outcome = "recorded" | "lost" | "unaccepted";
+/** How the waiting for an attempt ends: with it the job ended, it is recorded as ended, lost with the stream, or was never accepted. */
+type Outcome = "ended" | "recorded" | "lost" | "unaccepted";
 
 interface Run {
   readonly jobId: string;
@@ -37,13 +38,20 @@ export class Attachment {
   reason: ParleyError | undefined;
   readonly #runs = new Map<string, Run>();
   readonly #jobs = new Set<string>();
+  readonly #slots: Slots;
+  /** Jobs that were given to the queue and have not come out of it. */
+  readonly #queued = new Set<string>();
   #ended = false;
 
   constructor(
     readonly org: string,
     readonly epoch: number,
+    /** Attempts at once. */
+    concurrency: number,
     private readonly services: AttachmentServices,
-  ) {}
+  ) {
+    this.#slots = new Slots(concurrency);
+  }
 
   /** Attempts under way. */
   get open(): string[] {
@@ -54,30 +62,80 @@ export class Attachment {
     this.outgoing.push({ body });
   }
 
-  /** Runs a job; a second call for one that is running, after Redis lost its queue, comes back later. @throws TryAgain */
+  /** Runs a job out of the queue; a second call for one that is running comes back later. @throws TryAgain */
   async run(jobId: string): Promise<void> {
+    this.#queued.delete(jobId);
     if (this.#jobs.has(jobId)) throw new TryAgain("the job is running");
     this.#jobs.add(jobId);
-    await this.runAttempt(jobId).finally(() => this.#jobs.delete(jobId));
+    await this.#slots.take();
+    await this.runAttempt(jobId).finally(() => {
+      this.#slots.give();
+      this.#jobs.delete(jobId);
+    });
+  }
+
+  /** A job waits in the queue: those that come later must not overtake it. */
+  noteQueued(jobId: string): void {
+    this.#queued.add(jobId);
+  }
+
+  /** Nothing waits in the queue any more. */
+  noteDrained(): void {
+    this.#queued.clear();
+  }
+
+  /**
+   * A place for a job that is about to be created, where one is free and no job waits for it: the job begins with its attempt,
+   * and its order leaves as soon as both are committed. The caller calls {@link begin} or {@link giveBack}.
+   */
+  tryReserve(now = new Date()): FirstAttempt | undefined {
+    if (this.#ended || this.#queued.size > 0 || !this.#slots.tryTake()) return undefined;
+    return { attemptId: newId("att"), epoch: this.epoch, ticketExpires: this.services.tickets.expiryAt(now) };
+  }
+
+  giveBack(): void {
+    this.#slots.give();
+  }
+
+  /** Runs the attempt with which a job was created. @returns true where the job must be tried again */
+  async begin(job: JobRow, { attemptId, ticketExpires }: FirstAttempt): Promise<boolean> {
+    this.#jobs.add(job.id);
+    try {
+      await this.order(job, attemptId, ticketExpires);
+      return false;
+    } catch (error) {
+      if (!(error instanceof TryAgain))
+        this.services.logger.warn({ job: job.id, err: error }, "attempt could not be run");
+      return true;
+    } finally {
+      this.#jobs.delete(job.id);
+      this.#slots.give();
+    }
   }
 
   private async runAttempt(jobId: string): Promise<void> {
-    const { attempts, tickets, jobs } = this.services;
+    const { attempts, tickets } = this.services;
     if (this.#ended) throw new TryAgain("the stream has ended");
-    const now = new Date();
-    const wish = { jobId, attemptId: newId("att"), epoch: this.epoch, ticketExpires: tickets.expiryAt(now) };
+    const ticketExpires = tickets.expiryAt(new Date());
+    const wish = { jobId, attemptId: newId("att"), epoch: this.epoch, ticketExpires };
     const start = await attempts.start(wish);
     if (start.kind === "superseded") throw new TryAgain("a newer stream is live");
     if (start.kind === "ended") return this.services.onProgress();
-    const { job, attempt } = start;
-    const ticket = await tickets.issue(job, attempt.id, now).catch(async (error: unknown) => {
-      await attempts.lose(attempt.id);
+    await this.order(start.job, start.attempt.id, ticketExpires);
+  }
+
+  /** Sends an attempt that is recorded as open, and waits for its end. @throws TryAgain */
+  private async order(job: JobRow, attemptId: string, ticketExpires: Date): Promise<void> {
+    const { attempts, tickets, jobs } = this.services;
+    const ticket = await tickets.issue(job, attemptId, ticketExpires).catch(async (error: unknown) => {
+      await attempts.lose(attemptId);
       throw error;
     });
-    const order = { jobId, attemptId: attempt.id, ticket, traceparent: job.traceparent };
-    const outcome = await this.wait(jobId, attempt.id, order);
-    if (outcome === "lost") await attempts.lose(attempt.id);
-    if (outcome === "unaccepted") await attempts.lose(attempt.id, UNACCEPTED);
+    const { id: jobId, traceparent } = job;
+    const outcome = await this.wait(jobId, attemptId, { jobId, attemptId, ticket, traceparent });
+    if (outcome === "ended") return;
+    if (outcome === "lost") await attempts.lose(attemptId);
+    if (outcome === "unaccepted") await attempts.lose(attemptId, UNACCEPTED);
     this.services.onProgress();
     const after = await jobs.get(jobId);
     if (after?.state === "queued" || after?.state === "running") throw new TryAgain("the attempt failed");
@@ -108,16 +166,17 @@ export class Attachment {
   async reported(report: scheduler.AttemptReport): Promise<void> {
     const { jobId, attemptId } = report;
     const known = await this.services.attempts.report(this.org, jobId, attemptId, attemptEnd(report));
-    if (!known)
+    if (known === "unknown")
       this.services.logger.warn({ org: this.org, job: jobId, attempt: attemptId }, "report of an unknown attempt");
     this.send({ $case: "recorded", value: { attemptId } });
-    this.#runs.get(attemptId)?.end("recorded");
+    this.#runs.get(attemptId)?.end(known === "ended" ? "ended" : "recorded");
+    this.services.onProgress();
+    if (known === "ended") return; // no other attempt was ever started
     // The same job under a later attempt: its result is there already.
     const job = await this.services.jobs.get(jobId);
     if (job?.state === "succeeded")
       for (const [other, run] of this.#runs)
         if (run.jobId === jobId) this.cancel(other, "the job has its result", "recorded");
-    this.services.onProgress();
   }
 
   /** Tells the access point to stop an attempt, and stops waiting for it. */

@@ -57,7 +57,7 @@ export class Attachments {
       older.attachment.end(superseded());
       await this.close(older.attachment);
     }
-    const attachment = new Attachment(org, epoch, this.services);
+    const attachment = new Attachment(org, epoch, hello.concurrency, this.services);
     signal.addEventListener("abort", () => attachment.end(), { once: true });
     for (const report of hello.finished) await attempts.report(org, report.jobId, report.attemptId, attemptEnd(report));
     await attempts.loseBefore(org, epoch);
@@ -66,10 +66,20 @@ export class Attachments {
     for (const { attemptId } of hello.finished) attachment.send({ $case: "recorded", value: { attemptId } });
     if (this.#closed || signal.aborted) attachment.end();
     else {
-      const worker = this.queue.work(org, hello.concurrency, (jobId) => attachment.run(jobId));
+      const worker = this.queue.work(
+        org,
+        hello.concurrency,
+        (jobId) => attachment.run(jobId),
+        () => attachment.noteDrained(),
+      );
       this.#live.set(org, { attachment, worker });
     }
     return attachment;
+  }
+
+  /** The live stream of an organisation, where this replica holds it. */
+  of(org: string): Attachment | undefined {
+    return this.#live.get(org)?.attachment;
   }
 
   /** Ends a stream's work. */

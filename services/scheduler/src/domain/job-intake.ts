@@ -2,44 +2,94 @@ import { AgreementError, isId, verifyAgreement, type VerifiedAgreement } from "@
 import { PlanError, cutRuns } from "@parley/plan";
 import { Code, ParleyError, agreements, type ServiceClient, type scheduler } from "@parley/proto";
 import { currentTrace, traceparentOf, type Logger } from "@parley/service-kit";
-import type { JobRow, JobStore } from "../store/job-store.js";
-import type { JobQueue } from "./job-queue.js";
+import type { FirstAttempt, JobRow, JobStore } from "../store/job-store.js";
+import type { Attachment } from "./attachment.js";
+import type { Attachments } from "./attachments.js";
+import { backoff, type JobQueue } from "./job-queue.js";
 
 export type AgreementsClient = ServiceClient<typeof agreements.AgreementsServiceService>;
 
 const MAX_RUNS = 1024;
-/** Answers of agreements after which nothing is reserved; after any other one, something may be. */
-const REFUSALS: readonly Code[] = [
-  Code.INVALID_ARGUMENT,
-  Code.NOT_FOUND,
-  Code.ALREADY_EXISTS,
-  Code.PERMISSION_DENIED,
-  Code.RESOURCE_EXHAUSTED,
-  Code.FAILED_PRECONDITION,
-];
-
+const MOST = 1_000;
 const invalid = (reason: string, message: string, hint = "") =>
   new ParleyError(Code.INVALID_ARGUMENT, reason, message, hint);
 
-/** How a job comes into being: quota first, then the job in the database, then its id in the queue. */
+/** How a job comes into being: quota first, then the job in the database, then its attempt, or its id in the queue. */
 export class JobIntake {
+  /** Agreements that were verified, by their text: one that both signed stays as it is. */
+  private readonly verified = new Map<string, VerifiedAgreement>();
+
   constructor(
     private readonly jobs: JobStore,
     private readonly queue: JobQueue,
+    private readonly attachments: Pick<Attachments, "of">,
     private readonly agreements: AgreementsClient,
     private readonly logger: Logger,
   ) {}
 
   /**
-   * Idempotent by job id. With Redis away nothing is begun (UNAVAILABLE); where it goes away in between, the job is there and
-   * is queued when Redis is back.
+   * Idempotent by job id. With Redis away nothing is begun (UNAVAILABLE). Where the data owner's stream ends here and has a
+   * place free for which no job waits, the job begins with its attempt; else it is queued, and where Redis goes away in
+   * between, it is queued when Redis is back.
    * @throws ParleyError
    */
   async create(org: string, request: scheduler.CreateJobRequest): Promise<JobRow> {
     checkRequest(request);
     const { jobId: id, name, operation, assetId, agreementId, records, maxRecords } = request;
-    const known = await this.jobs.get(id);
-    if (known && this.same(known, org, request).state !== "reserving") return known;
+    const reserved = await this.reserve(org, request).catch(async (error: unknown) => {
+      const known = await this.jobs.get(id);
+      if (known) return known;
+      throw error;
+    });
+    if ("id" in reserved) return this.same(reserved, org, request);
+    const { terms, digest } = reserved;
+    const trace = currentTrace();
+    const attachment = this.attachments.of(org);
+    const first = attachment?.tryReserve();
+    const job = {
+      id,
+      organisationId: org,
+      modelOwner: terms.modelOwner.org,
+      name,
+      operation,
+      assetId,
+      agreementId,
+      agreementDigest: digest.toString("hex"),
+      planDigest: terms.asset.planDigest,
+      records,
+      maxRecords,
+      traceparent: trace ? traceparentOf(trace) : "",
+    };
+    let row: JobRow | undefined;
+    try {
+      row = await this.jobs.create(job, first);
+    } finally {
+      if (first && row?.state !== "running") attachment?.giveBack();
+    }
+    if (!row) return this.same(await this.jobs.get(id), org, request);
+    if (first && attachment && row.state === "running") void this.begin(attachment, row, first);
+    else {
+      attachment?.noteQueued(id);
+      await this.enqueue(row);
+    }
+    return row;
+  }
+
+  private async begin(attachment: Attachment, row: JobRow, first: FirstAttempt) {
+    if (await attachment.begin(row, first)) await this.enqueue(row, backoff(1));
+  }
+
+  private async enqueue({ id, organisationId }: JobRow, delay = 0): Promise<void> {
+    try {
+      if (await this.queue.add(organisationId, [id], delay)) return await this.jobs.markQueued([id]);
+    } catch (error) {
+      this.logger.warn({ job: id, err: error }, "the job could not be marked as queued");
+    }
+    this.logger.warn({ job: id }, "the job is stored, and will be queued when redis answers");
+  }
+
+  /** A reservation of which no job comes is taken back by the sweeper. */
+  private async reserve(organisationId: string, request: scheduler.CreateJobRequest): Promise<VerifiedAgreement> {
     if (!this.queue.ready)
       throw new ParleyError(
         Code.UNAVAILABLE,
@@ -47,47 +97,29 @@ export class JobIntake {
         "the scheduler's job queue (Redis) is not reachable, so no jobs are taken",
         "Nothing was reserved; submit again in a moment, or ask the router's operator.",
       );
-    const trace = currentTrace();
-    const wish = { id, organisationId: org, name, operation, assetId, agreementId, records, maxRecords };
-    const isOurs = await this.jobs.begin({ ...wish, traceparent: trace ? traceparentOf(trace) : "" });
-    const { terms, digest } = await this.reserve(org, request, isOurs);
-    const row = await this.jobs.commit(id, {
-      modelOwner: terms.modelOwner.org,
-      agreementDigest: digest.toString("hex"),
-      planDigest: terms.asset.planDigest,
-    });
-    if (!row) return this.same(await this.jobs.get(id), org, request);
-    if (await this.queue.add(org, [id])) await this.jobs.markQueued([id]);
-    else this.logger.warn({ job: id }, "the job is stored, and will be queued when redis answers");
-    return row;
-  }
-
-  private async reserve(
-    organisationId: string,
-    request: scheduler.CreateJobRequest,
-    isOurs: boolean,
-  ): Promise<VerifiedAgreement> {
     const { jobId, agreementId, assetId, records, operation } = request;
+    const wish = { jobId, agreementId, assetId, organisationId, records, operation };
+    const { agreement } = await this.agreements.reserve(wish);
     try {
-      const wish = { jobId, agreementId, assetId, organisationId, records, operation };
-      const { agreement } = await this.agreements.reserve(wish);
-      return verifyAgreement(agreement?.jws ?? "");
+      return this.verify(agreement?.jws ?? "");
     } catch (error) {
-      // Where something may be reserved, the sweeper takes it back with the job.
-      if (isOurs && error instanceof ParleyError && REFUSALS.includes(error.code)) await this.jobs.discard(jobId);
       if (!(error instanceof AgreementError)) throw error;
       throw new ParleyError(Code.FAILED_PRECONDITION, error.reason, error.message, error.hint, {}, { cause: error });
     }
   }
 
+  /** Whether it is in force now is what the reservation said. */
+  private verify(jws: string): VerifiedAgreement {
+    const known = this.verified.get(jws);
+    if (known) return known;
+    const agreement = verifyAgreement(jws);
+    if (this.verified.size >= MOST) this.verified.clear();
+    this.verified.set(jws, agreement);
+    return agreement;
+  }
+
   private same(row: JobRow | undefined, org: string, request: scheduler.CreateJobRequest): JobRow {
-    if (!row)
-      throw new ParleyError(
-        Code.UNAVAILABLE,
-        "JOB_SWEPT",
-        "the job took too long to create",
-        "Submit it again with a new id.",
-      );
+    if (!row) throw new ParleyError(Code.UNAVAILABLE, "JOB_NOT_CREATED", "the job was not created", "Submit it again.");
     const { organisationId, assetId, agreementId, records, maxRecords, operation } = row;
     const equal =
       organisationId === org &&

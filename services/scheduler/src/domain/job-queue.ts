@@ -10,7 +10,7 @@ const UNLIMITED = 1_000_000;
 
 const nameOf = (org: string) => `jobs-${org}`;
 /** Waits before the next try of a job, milliseconds. */
-const backoff = (tries: number) => Math.min(250 * 2 ** Math.min(tries - 1, 10), 15_000);
+export const backoff = (tries: number) => Math.min(250 * 2 ** Math.min(tries - 1, 10), 15_000);
 
 export interface QueueWorker {
   /** Stops taking jobs and waits for those under way; where Redis does not answer, it leaves them to the stall check of another worker. */
@@ -54,10 +54,16 @@ export class JobQueue {
     this.#redis.on("ready", listener);
   }
 
-  /** Adds jobs of an organisation. @returns false where Redis does not answer in time */
-  async add(org: string, jobIds: readonly string[]): Promise<boolean> {
+  /** Adds jobs of an organisation, to be taken after `delay` milliseconds. @returns false where Redis does not answer in time */
+  async add(org: string, jobIds: readonly string[], delay = 0): Promise<boolean> {
     if (!this.ready) return false;
-    const options = { attempts: UNLIMITED, backoff: { type: "custom" }, removeOnComplete: true, removeOnFail: true };
+    const options = {
+      delay,
+      attempts: UNLIMITED,
+      backoff: { type: "custom" },
+      removeOnComplete: true,
+      removeOnFail: true,
+    };
     const jobs = jobIds.map((jobId) => ({ name: "job", data: {}, opts: { ...options, jobId } }));
     return answered(this.queue(org).addBulk(jobs));
   }
@@ -67,8 +73,13 @@ export class JobQueue {
     if (this.ready) await answered(this.queue(org).remove(jobId));
   }
 
-  /** Runs an organisation's jobs; `run` throws {@link TryAgain} for another try. */
-  work(org: string, concurrency: number, run: (jobId: string) => Promise<void>): QueueWorker {
+  /** Runs an organisation's jobs; `run` throws {@link TryAgain} for another try. `onDrained` hears that nothing waits any more. */
+  work(
+    org: string,
+    concurrency: number,
+    run: (jobId: string) => Promise<void>,
+    onDrained: () => void = () => {},
+  ): QueueWorker {
     const worker = new Worker(
       nameOf(org),
       async ({ id = "" }) => {
@@ -92,6 +103,7 @@ export class JobQueue {
       },
     );
     worker.on("error", () => {}); // told once by the connection
+    worker.on("drained", onDrained);
     return {
       close: async () => {
         if (!(await answered(worker.close(), 5_000))) await answered(worker.close(true));

@@ -4,7 +4,6 @@ import type { JobRow, JobStateName } from "../store/job-store.js";
 const { JobState } = scheduler;
 
 const STATES: Readonly<Record<JobStateName, scheduler.JobState>> = {
-  reserving: JobState.JOB_STATE_QUEUED,
   queued: JobState.JOB_STATE_QUEUED,
   running: JobState.JOB_STATE_RUNNING,
   succeeded: JobState.JOB_STATE_SUCCEEDED,

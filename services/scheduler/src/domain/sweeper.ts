@@ -1,10 +1,13 @@
 import type { Logger } from "@parley/service-kit";
 import type { JobRow, JobStore } from "../store/job-store.js";
-import type { OutboxStore } from "../store/outbox-store.js";
+import type { OutboxRow, OutboxStore } from "../store/outbox-store.js";
 import type { AgreementsClient } from "./job-intake.js";
 import type { JobQueue } from "./job-queue.js";
 
-const PAGE = 500;
+/** At most what agreements take in one call. */
+const PAGE = 1_000;
+/** How long what jobs leave behind is gathered; nobody waits for it. */
+const GATHER_MS = 100;
 
 interface Settings {
   readonly everyMs: number;
@@ -19,7 +22,9 @@ export class Sweeper {
   #timer: NodeJS.Timeout | undefined;
   #work: Promise<void> = Promise.resolve();
   #waiting = false;
+  #soon: NodeJS.Timeout | undefined;
   #fullDue = 0;
+  #abandonedDue = 0;
 
   constructor(
     private readonly jobs: JobStore,
@@ -41,24 +46,39 @@ export class Sweeper {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    clearTimeout(this.#soon);
     this.#waiting = true;
     await this.#work;
   }
 
-  /** Sweeps now, or after the sweep under way. */
+  /** Sweeps in a moment, so that what many jobs leave behind is done at once. */
   poke(): void {
     if (this.#waiting) return;
     this.#waiting = true;
-    this.#work = this.#work.then(async () => {
-      this.#waiting = false;
-      for (const task of [() => this.requeue(), () => this.send(), () => this.release(), () => this.sweepAbandoned()])
-        await task().catch((error: unknown) => this.logger.warn({ err: error }, "sweep failed, trying again"));
-    });
+    this.#soon = setTimeout(() => {
+      this.#work = this.#work.then(async () => {
+        this.#waiting = false;
+        await this.sweep().catch((error: unknown) => this.logger.warn({ err: error }, "sweep failed, trying again"));
+      });
+    }, GATHER_MS);
   }
 
-  private async requeue(): Promise<void> {
+  private async sweep(): Promise<void> {
+    const { unqueued, unreleased, untold } = await this.jobs.waiting();
+    const now = performance.now();
+    const isFull = now >= this.#fullDue;
+    const tasks = [
+      (unqueued || isFull) && (() => this.requeue(isFull)),
+      untold && (() => this.send()),
+      unreleased && (() => this.release()),
+      now >= this.#abandonedDue && (() => this.takeBackAbandoned()),
+    ];
+    for (const task of tasks)
+      if (task) await task().catch((error: unknown) => this.logger.warn({ err: error }, "sweep failed, trying again"));
+  }
+
+  private async requeue(isFull: boolean): Promise<void> {
     if (!this.queue.ready) return;
-    const isFull = performance.now() >= this.#fullDue;
     for (let after = ""; ;) {
       const page = await this.jobs.living({ after, unqueuedOnly: !isFull, limit: PAGE });
       for (const [org, jobs] of Map.groupBy(page, ({ organisationId }) => organisationId)) {
@@ -73,38 +93,51 @@ export class Sweeper {
   }
 
   private async send(): Promise<void> {
-    const rows = await this.outbox.claim(100);
-    for (const [index, row] of rows.entries()) {
-      const { id, action, actor, subject, traceId, details, organisations, at } = row;
-      // `event` tells a row that was sent twice; the log sets its own time.
-      const text = JSON.stringify({ ...details, event: id, occurred: at.toISOString() });
-      const entry = { sequence: 0n, at: undefined, action, actor, subject, traceId, details: text };
+    for (let rows = await this.outbox.claim(PAGE); rows.length > 0; rows = await this.outbox.claim(PAGE)) {
+      const ids = rows.map(({ id }) => id);
       try {
-        await this.agreements.appendAudit({ entry, organisations });
+        await this.agreements.appendAudit({ notes: rows.map(noteOf) });
       } catch (error) {
-        await this.outbox.unclaim(rows.slice(index).map((unsent) => unsent.id));
+        await this.outbox.unclaim(ids);
         throw error;
       }
-      await this.outbox.remove(id);
+      await this.outbox.remove(ids);
     }
   }
 
   private async release(): Promise<void> {
-    for (const job of await this.jobs.unreleased(PAGE)) {
-      await this.tellReleased(job);
-      await this.jobs.markReleased(job.id);
+    for (let jobs = await this.jobs.unreleased(PAGE); jobs.length > 0; jobs = await this.jobs.unreleased(PAGE)) {
+      await this.agreements.release({ jobs: jobs.map(releaseOf) });
+      await this.jobs.markReleased(jobs.map(({ id }) => id));
     }
   }
 
-  private async sweepAbandoned(): Promise<void> {
-    for (const job of await this.jobs.abandoned(new Date(Date.now() - this.settings.abandonedMs))) {
-      await this.tellReleased(job);
-      await this.jobs.discard(job.id);
+  /** Reservations whose job never came to be: its creation ended between the two. */
+  private async takeBackAbandoned(): Promise<void> {
+    const before = new Date(Date.now() - this.settings.abandonedMs);
+    for (let after = ""; ;) {
+      const { reservations } = await this.agreements.listReservations({ before, after });
+      const unknown = await this.jobs.unknown(reservations.map(({ jobId }) => jobId));
+      const jobs = reservations
+        .filter(({ jobId }) => unknown.has(jobId))
+        .map((reservation) => ({ ...reservation, ticketsGiven: 0, lastTicketExpires: undefined }));
+      if (jobs.length > 0) await this.agreements.release({ jobs });
+      if (reservations.length < PAGE) break;
+      after = reservations[reservations.length - 1].jobId;
     }
-  }
-
-  private async tellReleased({ id: jobId, agreementId, attempts, lastTicketExpires }: JobRow): Promise<void> {
-    const ticket = { ticketsGiven: attempts, lastTicketExpires: lastTicketExpires ?? undefined };
-    await this.agreements.release({ jobId, agreementId, ...ticket });
+    this.#abandonedDue = performance.now() + Math.min(this.settings.fullEveryMs, this.settings.abandonedMs);
   }
 }
+
+function noteOf({ id, action, actor, subject, traceId, details, organisations, at }: OutboxRow) {
+  // `event` tells a row that was sent twice; the log sets its own time.
+  const text = JSON.stringify({ ...details, event: id, occurred: at.toISOString() });
+  return { entry: { sequence: 0n, at: undefined, action, actor, subject, traceId, details: text }, organisations };
+}
+
+const releaseOf = ({ id: jobId, agreementId, attempts, lastTicketExpires }: JobRow) => ({
+  jobId,
+  agreementId,
+  ticketsGiven: attempts,
+  lastTicketExpires: lastTicketExpires ?? undefined,
+});

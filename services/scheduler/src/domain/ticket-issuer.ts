@@ -47,7 +47,8 @@ export class TicketIssuer {
   expiryAt = (now: Date): Date => new Date((Math.floor(now.getTime() / 1000) + TICKET_SECONDS) * 1000);
 
   /** The ticket of an attempt; its runs are the job's records cut by the plan's most records per run, so that anybody can check the cut. */
-  issue(job: JobRow, attemptId: string, now: Date): Promise<string> {
+  issue(job: JobRow, attemptId: string, expires: Date): Promise<string> {
+    const exp = Math.floor(expires.getTime() / 1000);
     const claims: TicketClaims = {
       iss: "router/scheduler",
       aud: [job.modelOwner, job.organisationId],
@@ -59,8 +60,8 @@ export class TicketIssuer {
       org1: job.organisationId,
       operation: "predict",
       runs: cutRuns(job.records, job.maxRecords),
-      iat: Math.floor(now.getTime() / 1000),
-      exp: this.expiryAt(now).getTime() / 1000,
+      iat: exp - TICKET_SECONDS,
+      exp,
     };
     return signTicket(claims, this.keys[0]);
   }

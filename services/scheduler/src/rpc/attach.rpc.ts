@@ -48,7 +48,11 @@ async function read(incoming: AsyncIterator<scheduler.AttachRequest>, attachment
   for (let next = await incoming.next(); !next.done; next = await incoming.next()) {
     const { body } = next.value;
     if (body?.$case === "accepted") attachment.accepted(body.value);
-    else if (body?.$case === "report") await attachment.reported(body.value);
+    else if (body?.$case === "report")
+      // Not awaited: reports that come together share a commit.
+      attachment.reported(body.value).catch((error: unknown) => {
+        attachment.end(error instanceof ParleyError ? error : undefined);
+      });
     else throw wrong("holds something else than acceptances and reports", "Send hello once, then those.");
   }
 }

@@ -29,7 +29,7 @@ export const callerOf = ({ token }: CallContext): string => {
 export function schedulerBinding(d: SchedulerDependencies): Binding {
   const own = async (id: string, context: CallContext): Promise<JobRow> => {
     const row = isId("job", id) ? await d.jobs.get(id) : undefined;
-    if (row && row.organisationId === callerOf(context) && row.state !== "reserving") return row;
+    if (row && row.organisationId === callerOf(context)) return row;
     throw new ParleyError(
       Code.NOT_FOUND,
       "JOB_NOT_FOUND",

@@ -1,5 +1,7 @@
+import { Batches } from "@parley/service-kit";
 import { and, eq, inArray, lt, sql } from "drizzle-orm";
 import { ACTOR, tell, tellEnd } from "./job-events.js";
+import { SUCCEED } from "./job-statements.js";
 import type { JobRow, SchedulerDatabase, Transaction } from "./job-store.js";
 import * as schema from "./schema.js";
 import type { StoredFailure } from "./schema.js";
@@ -22,11 +24,20 @@ export type Start =
   /** A newer stream of the organisation exists. */
   | { readonly kind: "superseded" };
 
+interface Success {
+  readonly org: string;
+  readonly jobId: string;
+  readonly attemptId: string;
+  readonly end: AttemptEnd;
+}
+
 const j = schema.jobs;
 const t = schema.attempts;
 
 /** Attempts. Every decision about a job is taken under the lock of its row. */
 export class AttemptStore {
+  private readonly successes = new Batches<Success, boolean>((reports) => this.succeedAll(reports));
+
   constructor(
     private readonly database: SchedulerDatabase,
     readonly maxAttempts: number,
@@ -62,9 +73,23 @@ export class AttemptStore {
 
   /**
    * Takes a report, once per attempt. A success ends the job even where a later attempt is open: the result is there.
-   * @returns false where the organisation has no such attempt
+   * @returns "unknown" where the organisation has no such attempt; "ended" where with its only attempt the job succeeded
    */
-  async report(org: string, jobId: string, attemptId: string, end: AttemptEnd): Promise<boolean> {
+  async report(org: string, jobId: string, attemptId: string, end: AttemptEnd): Promise<"unknown" | "taken" | "ended"> {
+    if (end.succeeded && (await this.successes.run({ org, jobId, attemptId, end }))) return "ended";
+    return (await this.reportAny(org, jobId, attemptId, end)) ? "taken" : "unknown";
+  }
+
+  private async succeedAll(reports: readonly Success[]): Promise<boolean[]> {
+    const list = reports.map(({ org, jobId: job, attemptId: attempt, end }, n) => {
+      return { n, org, job, attempt, revealed: end.recordsRevealed, micros: end.onlineMicros };
+    });
+    const rows = await this.database.query<{ n: number }>("scheduler-succeed", SUCCEED, [JSON.stringify(list)]);
+    const done = new Set(rows.map(({ n }) => n));
+    return reports.map((_, n) => done.has(n));
+  }
+
+  private async reportAny(org: string, jobId: string, attemptId: string, end: AttemptEnd): Promise<boolean> {
     return this.database.db.transaction(async (tx) => {
       const job = await lockJob(tx, jobId);
       const [attempt] = await tx.select().from(t).where(eq(t.id, attemptId));
@@ -150,7 +175,7 @@ export class AttemptStore {
 
   private async afterFailure(tx: Transaction, job: JobRow, error: StoredFailure, retryable: boolean): Promise<void> {
     if (retryable && job.attempts < this.maxAttempts)
-      await tx.update(j).set({ state: "queued", error }).where(eq(j.id, job.id));
+      await tx.update(j).set({ state: "queued", error, queuedAt: null }).where(eq(j.id, job.id));
     else await giveUp(tx, job, error, retryable);
   }
 }

@@ -1,6 +1,7 @@
-import { changedRows, type Database } from "@parley/service-kit";
-import { and, asc, desc, eq, gt, inArray, isNull, lt, sql } from "drizzle-orm";
-import { tell, tellEnd } from "./job-events.js";
+import { Batches, type Database } from "@parley/service-kit";
+import { and, asc, desc, eq, gt, inArray, isNull, sql } from "drizzle-orm";
+import { tellEnd } from "./job-events.js";
+import { CREATE, WAITING } from "./job-statements.js";
 import * as schema from "./schema.js";
 
 export type SchedulerDatabase = Database<typeof schema>;
@@ -9,41 +10,71 @@ export type JobRow = typeof schema.jobs.$inferSelect;
 export type JobStateName = JobRow["state"];
 export type NewJob = Pick<
   JobRow,
-  "id" | "organisationId" | "name" | "operation" | "assetId" | "agreementId" | "records" | "maxRecords" | "traceparent"
+  | "id"
+  | "organisationId"
+  | "modelOwner"
+  | "name"
+  | "operation"
+  | "assetId"
+  | "agreementId"
+  | "agreementDigest"
+  | "planDigest"
+  | "records"
+  | "maxRecords"
+  | "traceparent"
 >;
+
+/** The attempt with which a job begins where its access point has a place for it. */
+export interface FirstAttempt {
+  readonly attemptId: string;
+  /** Of the stream that it is for. */
+  readonly epoch: number;
+  readonly ticketExpires: Date;
+}
 
 const j = schema.jobs;
 const LIVE = ["queued", "running"] as const;
 
 /** Jobs and their life outside attempts. */
 export class JobStore {
+  private readonly creations = new Batches<NewJob & Partial<FirstAttempt>, JobRow | undefined>((wishes) =>
+    this.createAll(wishes),
+  );
+
   constructor(private readonly database: SchedulerDatabase) {}
 
-  /** First step of a job, before its quota is reserved. @returns false where the id is taken */
-  async begin(job: NewJob): Promise<boolean> {
-    const values = { ...job, modelOwner: "", agreementDigest: "", planDigest: "", state: "reserving" as const };
-    return changedRows(await this.database.db.insert(j).values(values).onConflictDoNothing()) === 1;
+  /**
+   * Creates a job, and with it its first attempt where one is given; jobs that come together share a statement and a commit.
+   * @returns undefined where the id is taken
+   */
+  create(job: NewJob, first?: FirstAttempt): Promise<JobRow | undefined> {
+    return this.creations.run({ ...job, ...first });
   }
 
-  /** Second step: the job exists from here on. @returns undefined where it was swept away meanwhile */
-  async commit(
-    id: string,
-    terms: Pick<JobRow, "modelOwner" | "agreementDigest" | "planDigest">,
-  ): Promise<JobRow | undefined> {
-    return this.database.db.transaction(async (tx) => {
-      const [row] = await tx
-        .update(j)
-        .set({ ...terms, state: "queued" })
-        .where(and(eq(j.id, id), eq(j.state, "reserving")))
-        .returning();
-      if (row) await tell(tx, row, "job.created", row.organisationId, { records: row.records });
-      return row;
+  private async createAll(wishes: readonly (NewJob & Partial<FirstAttempt>)[]): Promise<(JobRow | undefined)[]> {
+    const list = JSON.stringify(wishes.map((wish, n) => ({ n, ...wish })));
+    const rows = await this.database.query<Pick<JobRow, "id" | "state" | "createdAt">>("scheduler-create", CREATE, [
+      list,
+    ]);
+    const made = new Map(rows.map((row) => [row.id, row]));
+    return wishes.map(({ attemptId: _a, epoch: _e, ticketExpires, ...job }) => {
+      const row = made.get(job.id);
+      made.delete(job.id); // the same id twice in one batch: the first is the job
+      if (!row) return undefined;
+      const isRunning = row.state === "running";
+      return {
+        ...job,
+        ...row,
+        attempts: isRunning ? 1 : 0,
+        recordsRevealed: 0,
+        error: null,
+        deadLetter: false,
+        endedAt: null,
+        queuedAt: isRunning ? row.createdAt : null,
+        lastTicketExpires: (isRunning && ticketExpires) || null,
+        released: false,
+      };
     });
-  }
-
-  /** Takes back {@link begin}. */
-  async discard(id: string): Promise<void> {
-    await this.database.db.delete(j).where(and(eq(j.id, id), eq(j.state, "reserving")));
   }
 
   async get(id: string): Promise<JobRow | undefined> {
@@ -53,7 +84,7 @@ export class JobStore {
 
   /** Of an organisation, newest first, older than `before` (ids sort by time). */
   async list(query: { org: string; state?: JobStateName; before?: string; limit: number }): Promise<JobRow[]> {
-    const conditions = [eq(j.organisationId, query.org), sql`${j.state} <> 'reserving'`];
+    const conditions = [eq(j.organisationId, query.org)];
     if (query.state) conditions.push(eq(j.state, query.state));
     if (query.before) conditions.push(sql`${j.id} COLLATE "C" < ${query.before}`);
     return this.database.db
@@ -113,16 +144,32 @@ export class JobStore {
       .limit(limit);
   }
 
-  async markReleased(id: string): Promise<void> {
-    await this.database.db.update(j).set({ released: true }).where(eq(j.id, id));
+  async markReleased(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0)
+      await this.database.db
+        .update(j)
+        .set({ released: true })
+        .where(inArray(j.id, [...ids]));
   }
 
-  /** Jobs whose creation was never finished. */
-  async abandoned(before: Date): Promise<JobRow[]> {
-    return this.database.db
-      .select()
+  /** Of these ids, those that are no job's. */
+  async unknown(ids: readonly string[]): Promise<Set<string>> {
+    if (ids.length === 0) return new Set();
+    const rows = await this.database.db
+      .select({ id: j.id })
       .from(j)
-      .where(and(eq(j.state, "reserving"), lt(j.createdAt, before)))
-      .limit(100);
+      .where(inArray(j.id, [...ids]));
+    const known = new Set(rows.map(({ id }) => id));
+    return new Set(ids.filter((id) => !known.has(id)));
+  }
+
+  /** Which of the sweeper's tasks have anything to do. */
+  async waiting(): Promise<{ unqueued: boolean; unreleased: boolean; untold: boolean }> {
+    const [row] = await this.database.query<{ unqueued: boolean; unreleased: boolean; untold: boolean }>(
+      "scheduler-waiting",
+      WAITING,
+      [],
+    );
+    return row;
   }
 }

@@ -33,8 +33,7 @@ export const jobs = schema.table(
     planDigest: text("plan_digest").notNull(),
     records: integer().notNull(),
     maxRecords: integer("max_records").notNull(),
-    /** "reserving": quota is being reserved, nobody sees the job yet. */
-    state: text({ enum: ["reserving", "queued", "running", "succeeded", "failed", "cancelled"] }).notNull(),
+    state: text({ enum: ["queued", "running", "succeeded", "failed", "cancelled"] }).notNull(),
     attempts: integer().notNull().default(0),
     recordsRevealed: integer("records_revealed").notNull().default(0),
     error: jsonb().$type<StoredFailure>(),
@@ -43,7 +42,7 @@ export const jobs = schema.table(
     traceparent: text().notNull(),
     createdAt: instant("created_at").notNull().defaultNow(),
     endedAt: instant("ended_at"),
-    /** When the queue took it; null until then. */
+    /** When the queue took it, or an attempt that began with the job; null where it must be queued. */
     queuedAt: instant("queued_at"),
     lastTicketExpires: instant("last_ticket_expires"),
     /** True when agreements know that it ended. */

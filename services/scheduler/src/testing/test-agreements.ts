@@ -17,7 +17,7 @@ export class TestAgreements {
   readonly terms: Terms;
   readonly digest: string;
   readonly reserved = new Map<string, number>();
-  readonly released: agreements.ReleaseRequest[] = [];
+  readonly released: agreements.JobRelease[] = [];
   readonly audit: { action: string; subject: string; traceId: string; organisations: string[] }[] = [];
   quota = 1_000_000;
   readonly #jws: string;
@@ -61,7 +61,7 @@ export class TestAgreements {
         getAgreement: unused,
         listAgreements: unused,
         revokeAgreement: unused,
-        reportRun: unused,
+        reportRuns: unused,
         listAudit: unused,
         watchAgreements: async function* () {
           yield await unused();
@@ -75,13 +75,20 @@ export class TestAgreements {
           this.reserved.set(jobId, records);
           return { agreement: agreements.Agreement.fromPartial({ id: agreementId, jws: this.#jws }) };
         },
-        release: async (request) => {
-          this.released.push(request);
+        release: async ({ jobs }) => {
+          this.released.push(...jobs);
           return {};
         },
-        appendAudit: async ({ entry, organisations }) => {
-          const { action = "", subject = "", traceId = "" } = entry ?? {};
-          this.audit.push({ action, subject, traceId, organisations });
+        listReservations: async () => {
+          const ended = new Set(this.released.map(({ jobId }) => jobId));
+          const open = [...this.reserved.keys()].filter((jobId) => !ended.has(jobId)).sort();
+          return { reservations: open.map((jobId) => ({ jobId, agreementId: this.terms.id })) };
+        },
+        appendAudit: async ({ notes }) => {
+          for (const { entry, organisations } of notes) {
+            const { action = "", subject = "", traceId = "" } = entry ?? {};
+            this.audit.push({ action, subject, traceId, organisations });
+          }
           return { sequence: BigInt(this.audit.length) };
         },
       },

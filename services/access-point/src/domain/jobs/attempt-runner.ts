@@ -17,6 +17,9 @@ import { LOST, requireLength, type Outcomes } from "./outcomes.js";
 /** How long after a start an attempt from before may still be finished by a worker that kept its result. */
 const ORPHAN_MS = 15_000;
 
+/** After this time the scheduler is told that an attempt is stored; by then most have ended, and been reported. */
+const ACCEPT_MS = 250;
+
 /** How long an attempt waits for a worker of the partner. */
 const PARTNER_MS = 20_000;
 
@@ -80,9 +83,18 @@ export class AttemptRunner {
       } catch (caught) {
         return this.refuse(order, fromServiceError(caught));
       }
-      if (!this.vault.attempts.add({ id: order.attemptId, job: job.id, ticket: order.ticket })) return undefined;
-      accepted();
-      const done = this.execute(job.id, order, plan, runs).finally(() => this.running.delete(order.attemptId));
+      // Attempt and start are one commit, unless another attempt of the job must end first.
+      const stored = await this.vault.group.run(() => {
+        const isFree = !this.vault.attempts.ofJob(job.id).some(({ state }) => state === "running");
+        if (!this.vault.attempts.add({ id: order.attemptId, job: job.id, ticket: order.ticket })) return "known";
+        return isFree && this.mayStart(job.id) ? this.start(job.id, order.attemptId, runs) : "added";
+      });
+      if (stored === "known") return undefined;
+      const patience = setTimeout(accepted, ACCEPT_MS); // a report that comes sooner says it as well
+      const done = this.execute(job.id, order, plan, runs, stored === "started").finally(() => {
+        clearTimeout(patience);
+        this.running.delete(order.attemptId);
+      });
       this.running.set(order.attemptId, { job: job.id, done });
       return undefined;
     });
@@ -179,10 +191,36 @@ export class AttemptRunner {
     };
   }
 
-  private async execute(jobId: string, order: scheduler.AttemptOrder, plan: Plan, runs: number[]): Promise<void> {
+  private mayStart(jobId: string): boolean {
+    const job = this.vault.jobs.get(jobId);
+    const agreement = job && this.vault.agreements.byDigest(job.agreement);
+    return agreement !== undefined && !hasEnded(job!.state) && isCurrent(agreement);
+  }
+
+  /** In a transaction. */
+  private start(jobId: string, attempt: string, runs: number[]): "started" {
+    const { traceparent, records } = this.vault.jobs.get(jobId)!;
+    this.vault.jobs.move(jobId, "running");
+    this.vault.audit.append({
+      action: "attempt.started",
+      actor: "router/scheduler",
+      subject: jobId,
+      traceId: continueTrace(traceparent).traceId,
+      details: { attempt, runs: runs.length, records },
+    });
+    return "started";
+  }
+
+  private async execute(
+    jobId: string,
+    order: scheduler.AttemptOrder,
+    plan: Plan,
+    runs: number[],
+    isStarted: boolean,
+  ): Promise<void> {
     const attempt = order.attemptId;
     try {
-      await this.settleOlder(jobId, attempt);
+      if (!isStarted) await this.settleOlder(jobId, attempt);
       const job = this.vault.jobs.get(jobId)!;
       if (job.state === "succeeded") return this.outcomes.end(attempt, { succeeded: true });
       if (hasEnded(job.state))
@@ -197,16 +235,7 @@ export class AttemptRunner {
           `agreement ${agreement.id} is not in force any more`,
           "Ask the model owner for a new one.",
         );
-      this.vault.database.transaction(() => {
-        this.vault.jobs.move(jobId, "running");
-        this.vault.audit.append({
-          action: "attempt.started",
-          actor: "router/scheduler",
-          subject: jobId,
-          traceId: continueTrace(job.traceparent).traceId,
-          details: { attempt, runs: runs.length, records: job.records },
-        });
-      });
+      if (!isStarted) await this.vault.group.run(() => this.start(jobId, attempt, runs));
       this.changes.emit("job", jobId);
       for (const records of new Set(runs)) this.stock.noteDemand(job.agreement, records);
       this.changes.emit("demand");
@@ -231,7 +260,7 @@ export class AttemptRunner {
   private async executeRuns(job: StoredJob, order: scheduler.AttemptOrder, plan: Plan, runs: number[]) {
     const attempt = order.attemptId;
     const bytes = 8 * sizeOf(plan.tensors[0]);
-    const input = this.vault.files.read("inputs", job.id);
+    const input = this.vault.content.read("inputs", job.id);
     input.catch(() => {}); // told by each run
     let first = 0;
     let failed: (RunOutcome & { ok: false }) | undefined;

@@ -7,6 +7,7 @@ import type { Changes } from "../changes.js";
 import { notFound, precondition } from "../refusal.js";
 import type { Router } from "../router.js";
 import type { AttemptRunner } from "./attempt-runner.js";
+import type { ResultReader, ResultReaders } from "./result-readers.js";
 
 const { JobState } = scheduler;
 const STATES: Record<JobStatus, scheduler.JobState> = {
@@ -34,6 +35,7 @@ export class JobBoard {
     private readonly vault: Vault,
     private readonly router: Router,
     private readonly runner: AttemptRunner,
+    private readonly readers: ResultReaders,
     private readonly changes: Changes,
     private readonly logger: Logger,
   ) {}
@@ -81,9 +83,16 @@ export class JobBoard {
     };
   }
 
-  /** The job now and at each change, until it has ended. */
-  async *watch(id: string, scope: Scope, signal: AbortSignal): AsyncIterable<member.MemberJob> {
-    let job = this.find(id, scope);
+  /**
+   * The job now and at each change, until it has ended; a state that lasts less than `calmMs` is passed over. With a reader
+   * the result comes with the last state.
+   */
+  async *watch(
+    id: string,
+    scope: Scope,
+    signal: AbortSignal,
+    { calmMs = 0, reader }: { calmMs?: number; reader?: ResultReader } = {},
+  ): AsyncIterable<member.WatchJobResponse> {
     let changed = false;
     let wake = () => {};
     const onChange = (other: string) => {
@@ -92,20 +101,45 @@ export class JobBoard {
       wake();
     };
     const onAbort = () => wake();
+    const change = async (ms?: number) => {
+      if (changed || signal.aborted) return;
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        if (ms !== undefined) timer = setTimeout(resolve, ms);
+      });
+      clearTimeout(timer);
+    };
     this.changes.on("job", onChange);
     signal.addEventListener("abort", onAbort);
+    if (reader) this.readers.add(reader);
     try {
       for (;;) {
-        yield this.view(job);
-        if (hasEnded(job.state)) return;
-        while (!changed && !signal.aborted) await new Promise<void>((resolve) => (wake = resolve));
-        if (signal.aborted) return;
         changed = false;
-        job = this.find(id, scope);
+        const job = this.find(id, scope);
+        if (hasEnded(job.state)) {
+          if (reader && job.state === "succeeded") yield* this.withResult(job, reader);
+          else yield { job: this.view(job), result: undefined };
+          return;
+        }
+        if (calmMs > 0) await change(calmMs);
+        if (!changed && !signal.aborted) yield { job: this.view(job), result: undefined };
+        await change();
+        if (signal.aborted) return;
       }
     } finally {
       this.changes.off("job", onChange);
       signal.removeEventListener("abort", onAbort);
+      if (reader) this.readers.remove(reader);
+    }
+  }
+
+  private async *withResult(job: StoredJob, reader: ResultReader): AsyncIterable<member.WatchJobResponse> {
+    await this.readers.note(reader);
+    let view: member.MemberJob | undefined = this.view(job);
+    for await (const result of this.pieces(job)) {
+      yield { job: view, result };
+      view = undefined;
     }
   }
 
@@ -129,9 +163,13 @@ export class JobBoard {
         `job ${id} has no result: it is ${job.state}${job.error ? ` (${job.error.message})` : ""}`,
         job.error?.hint || `Wait for it with \`parley job watch ${id}\`.`,
       );
-    const size = (await this.vault.files.size("results", id)) / 8 / job.records;
-    let head = { records: job.records, width: size };
-    for await (const chunk of this.vault.files.stream("results", id)) {
+    yield* this.pieces(job);
+  }
+
+  private async *pieces({ id, records }: StoredJob): AsyncIterable<member.GetResultResponse> {
+    const size = (await this.vault.content.size("results", id)) / 8 / records;
+    let head = { records, width: size };
+    for await (const chunk of this.vault.content.stream("results", id)) {
       yield { ...head, chunk };
       head = { records: 0, width: 0 };
     }
@@ -175,6 +213,6 @@ export class JobBoard {
     if (!ended) return;
     this.logger.info({ job: id, state }, "job ended");
     this.changes.emit("job", id);
-    await this.vault.files.remove("inputs", id);
+    await this.vault.content.remove("inputs", id);
   }
 }

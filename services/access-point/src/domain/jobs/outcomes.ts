@@ -7,12 +7,14 @@ import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
 import type { RunOutcome } from "../fleet/dispatcher.js";
 import { precondition } from "../refusal.js";
+import type { ResultReaders } from "./result-readers.js";
 
 /** How runs, attempts and jobs end in the vault. Each ends once; what comes second changes nothing. */
 export class Outcomes {
   constructor(
     private readonly own: { readonly id: string },
     private readonly vault: Vault,
+    private readonly readers: ResultReaders,
     private readonly changes: Changes,
     private readonly logger: Logger,
   ) {}
@@ -42,30 +44,37 @@ export class Outcomes {
         throw precondition("RUN_MISSING", `the result of run ${run} of attempt ${attempt} is not whole`);
       return output;
     });
-    if (this.vault.jobs.get(job.id)?.state !== "succeeded") await this.vault.files.write("results", job.id, outputs);
+    const isHeld = this.vault.jobs.get(job.id)?.state === "succeeded";
+    const keep = isHeld ? () => {} : await this.vault.content.store("results", job.id, outputs);
     const timings = sum(kept.map(({ timings }) => timings).filter((entry) => entry !== undefined));
     const times: JobTimes = {
       ...timings,
       runs: runs.length,
       submitToResultMicros: Math.round((seconds() - job.receivedAt) * 1e6),
     };
-    const ended = this.vault.database.transaction(() => {
-      if (only) this.vault.attempts.addRun(attempt, kept[0]);
+    let inputIsRow = false;
+    let noted = () => {};
+    const ended = await this.vault.group.run(() => {
+      if (only) this.vault.attempts.addRun(attempt, { ...kept[0], output: undefined });
       this.vault.attempts.end(attempt, { succeeded: true, onlineMicros: timings.onlineMicros });
       const first = this.vault.jobs.end(job.id, "succeeded", { timings: times });
-      if (first)
-        this.vault.audit.append({
-          action: "job.succeeded",
-          actor: this.own.id,
-          subject: job.id,
-          traceId: continueTrace(job.traceparent).traceId,
-          details: { attempt, records: job.records, runs: runs.length },
-        });
-      return first;
+      if (!first) return false;
+      keep();
+      inputIsRow = this.vault.content.drop("inputs", job.id);
+      this.vault.audit.append({
+        action: "job.succeeded",
+        actor: this.own.id,
+        subject: job.id,
+        traceId: continueTrace(job.traceparent).traceId,
+        details: { attempt, records: job.records, runs: runs.length },
+      });
+      noted = this.readers.noteAll(job.id);
+      return true;
     });
+    noted();
     this.changes.emit("attempt", attempt);
     this.changes.emit("job", job.id);
-    if (ended) await this.vault.files.remove("inputs", job.id);
+    if (ended && !inputIsRow) await this.vault.files.remove("inputs", job.id);
   }
 
   /** Ends an attempt without a new result, and its job where no other attempt may help. */
@@ -92,7 +101,7 @@ export class Outcomes {
     this.changes.emit("attempt", id);
     this.changes.emit("job", ended.job);
     if (hasEnded(this.vault.jobs.get(ended.job)!.state))
-      this.vault.files
+      this.vault.content
         .remove("inputs", ended.job)
         .catch((error: unknown) => this.logger.warn({ job: ended.job, err: error }, "input not removed"));
   }

@@ -61,7 +61,7 @@ export class SchedulerLink {
             this.runner.cancel(body.value.attemptId, body.value.reason);
             break;
           case "recorded":
-            this.vault.attempts.markRecorded(body.value.attemptId);
+            this.forget(body.value.attemptId);
             break;
         }
       }
@@ -69,6 +69,11 @@ export class SchedulerLink {
       this.changes.off("attempt", report);
       outgoing.end();
     }
+  }
+
+  /** Put off: where it is lost in a crash, the attempt is reported again, to no effect. */
+  private forget(attempt: string) {
+    this.vault.group.later(() => this.vault.attempts.markRecorded(attempt));
   }
 
   private take(

@@ -90,8 +90,10 @@ export class Submission {
     const records = header.shape[0];
     const values = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8);
     const input = await refusing(() => encodeInput(plan, values, records));
-    await this.vault.files.write("inputs", id, [new Uint8Array(input.buffer, input.byteOffset, input.byteLength)]);
-    this.vault.database.transaction(() => {
+    const pieces = [new Uint8Array(input.buffer, input.byteOffset, input.byteLength)];
+    const keep = await this.vault.content.store("inputs", id, pieces);
+    return this.vault.group.run(() => {
+      keep();
       this.vault.jobs.add({
         id,
         user,
@@ -112,8 +114,8 @@ export class Submission {
         traceId: trace.traceId,
         details: { asset: header.assetId, agreement: agreement.id, records },
       });
+      return this.vault.jobs.get(id)!;
     });
-    return this.vault.jobs.get(id)!;
   }
 
   /** After a restart, or once the scheduler can be reached again: jobs that it may not know yet. Idempotent by job id. */
@@ -166,10 +168,11 @@ export class Submission {
           details: { reason: error.reason },
         });
       });
-      await this.vault.files.remove("inputs", id);
+      await this.vault.content.remove("inputs", id);
       throw error;
     }
-    if (this.vault.jobs.get(id)?.state === "submitting") this.vault.jobs.move(id, "queued");
+    // Put off: often its attempt has begun by then, and after a crash the scheduler is asked again, to no effect.
+    this.vault.group.later(() => this.vault.jobs.accepted(id));
     this.changes.emit("job", id);
     return this.vault.jobs.get(id)!;
   }

@@ -169,6 +169,12 @@ export interface ReserveResponse {
 
 /** Request of Release. */
 export interface ReleaseRequest {
+  /** Jobs that have ended, at most 1000. */
+  jobs: JobRelease[];
+}
+
+/** A job that has ended. */
+export interface JobRelease {
   /** Job id. */
   jobId: string;
   /** Agreement id. */
@@ -183,18 +189,62 @@ export interface ReleaseRequest {
 export interface ReleaseResponse {
 }
 
-/** Request of ReportRun. */
-export interface ReportRunRequest {
-  /** Compact JWS by the model owner over {"agreement", "job", "attempt", "run", "records", "revealed", "at"}. Idempotent by attempt and run. */
-  report: string;
+/** Request of ListReservations. */
+export interface ListReservationsRequest {
+  /** Only those made before. */
+  before:
+    | Date
+    | undefined;
+  /** Only those of jobs whose id comes after; empty for the first page. */
+  after: string;
 }
 
-/** Response of ReportRun. */
-export interface ReportRunResponse {
+/** Response of ListReservations. */
+export interface ListReservationsResponse {
+  /** In the order of job ids, at most 1000. */
+  reservations: OpenReservation[];
+}
+
+/** A reservation of a job that has not ended. */
+export interface OpenReservation {
+  /** Job id. */
+  jobId: string;
+  /** Agreement id. */
+  agreementId: string;
+}
+
+/** Request of ReportRuns. */
+export interface ReportRunsRequest {
+  /** At most 1000 compact JWS by the model owner over {"agreement", "job", "attempt", "run", "records", "revealed", "at"}. Idempotent by attempt and run. */
+  reports: string[];
+}
+
+/** Response of ReportRuns. */
+export interface ReportRunsResponse {
+  /** One for each report, in their order. */
+  outcomes: ReportOutcome[];
+}
+
+/** What became of a report. */
+export interface ReportOutcome {
+  /** gRPC status code; 0 where it was taken, now or before. */
+  code: number;
+  /** UPPER_SNAKE_CASE reason of a refusal. */
+  reason: string;
+  /** Message for people. */
+  message: string;
+  /** What to do. */
+  hint: string;
 }
 
 /** Request of AppendAudit. */
 export interface AppendAuditRequest {
+  /** At most 1000, in their order. */
+  notes: AuditNote[];
+}
+
+/** What is to be entered in the log. */
+export interface AuditNote {
   /** The entry; sequence and time are set by the log. */
   entry:
     | AuditEntry
@@ -205,7 +255,7 @@ export interface AppendAuditRequest {
 
 /** Response of AppendAudit. */
 export interface AppendAuditResponse {
-  /** Position in the log. */
+  /** Position of the last of them in the log. */
   sequence: bigint;
 }
 
@@ -1327,11 +1377,66 @@ export const ReserveResponse: MessageFns<ReserveResponse> = {
 };
 
 function createBaseReleaseRequest(): ReleaseRequest {
-  return { jobId: "", agreementId: "", ticketsGiven: 0, lastTicketExpires: undefined };
+  return { jobs: [] };
 }
 
 export const ReleaseRequest: MessageFns<ReleaseRequest> = {
   encode(message: ReleaseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.jobs) {
+      JobRelease.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobs.push(JobRelease.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReleaseRequest>, I>>(base?: I): ReleaseRequest {
+    return ReleaseRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReleaseRequest>, I>>(object: I): ReleaseRequest {
+    const message = createBaseReleaseRequest();
+    message.jobs = object.jobs?.map((e) => JobRelease.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseJobRelease(): JobRelease {
+  return { jobId: "", agreementId: "", ticketsGiven: 0, lastTicketExpires: undefined };
+}
+
+export const JobRelease: MessageFns<JobRelease> = {
+  encode(message: JobRelease, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.jobId !== "") {
       writer.uint32(10).string(message.jobId);
     }
@@ -1347,7 +1452,7 @@ export const ReleaseRequest: MessageFns<ReleaseRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): JobRelease {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1356,7 +1461,7 @@ export const ReleaseRequest: MessageFns<ReleaseRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseReleaseRequest();
+      const message = createBaseJobRelease();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1404,11 +1509,11 @@ export const ReleaseRequest: MessageFns<ReleaseRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<ReleaseRequest>, I>>(base?: I): ReleaseRequest {
-    return ReleaseRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<JobRelease>, I>>(base?: I): JobRelease {
+    return JobRelease.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<ReleaseRequest>, I>>(object: I): ReleaseRequest {
-    const message = createBaseReleaseRequest();
+  fromPartial<I extends Exact<DeepPartial<JobRelease>, I>>(object: I): JobRelease {
+    const message = createBaseJobRelease();
     message.jobId = object.jobId ?? "";
     message.agreementId = object.agreementId ?? "";
     message.ticketsGiven = object.ticketsGiven ?? 0;
@@ -1460,19 +1565,22 @@ export const ReleaseResponse: MessageFns<ReleaseResponse> = {
   },
 };
 
-function createBaseReportRunRequest(): ReportRunRequest {
-  return { report: "" };
+function createBaseListReservationsRequest(): ListReservationsRequest {
+  return { before: undefined, after: "" };
 }
 
-export const ReportRunRequest: MessageFns<ReportRunRequest> = {
-  encode(message: ReportRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.report !== "") {
-      writer.uint32(10).string(message.report);
+export const ListReservationsRequest: MessageFns<ListReservationsRequest> = {
+  encode(message: ListReservationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.before !== undefined) {
+      Timestamp.encode(toTimestamp(message.before), writer.uint32(10).fork()).join();
+    }
+    if (message.after !== "") {
+      writer.uint32(18).string(message.after);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ReportRunRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReservationsRequest {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1481,7 +1589,7 @@ export const ReportRunRequest: MessageFns<ReportRunRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseReportRunRequest();
+      const message = createBaseListReservationsRequest();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1490,7 +1598,15 @@ export const ReportRunRequest: MessageFns<ReportRunRequest> = {
               break;
             }
 
-            message.report = reader.string();
+            message.before = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.after = reader.string();
             continue;
           }
         }
@@ -1505,26 +1621,30 @@ export const ReportRunRequest: MessageFns<ReportRunRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<ReportRunRequest>, I>>(base?: I): ReportRunRequest {
-    return ReportRunRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<ListReservationsRequest>, I>>(base?: I): ListReservationsRequest {
+    return ListReservationsRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<ReportRunRequest>, I>>(object: I): ReportRunRequest {
-    const message = createBaseReportRunRequest();
-    message.report = object.report ?? "";
+  fromPartial<I extends Exact<DeepPartial<ListReservationsRequest>, I>>(object: I): ListReservationsRequest {
+    const message = createBaseListReservationsRequest();
+    message.before = object.before ?? undefined;
+    message.after = object.after ?? "";
     return message;
   },
 };
 
-function createBaseReportRunResponse(): ReportRunResponse {
-  return {};
+function createBaseListReservationsResponse(): ListReservationsResponse {
+  return { reservations: [] };
 }
 
-export const ReportRunResponse: MessageFns<ReportRunResponse> = {
-  encode(_: ReportRunResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+export const ListReservationsResponse: MessageFns<ListReservationsResponse> = {
+  encode(message: ListReservationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.reservations) {
+      OpenReservation.encode(v!, writer.uint32(10).fork()).join();
+    }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ReportRunResponse {
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReservationsResponse {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1533,10 +1653,18 @@ export const ReportRunResponse: MessageFns<ReportRunResponse> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseReportRunResponse();
+      const message = createBaseListReservationsResponse();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reservations.push(OpenReservation.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1549,26 +1677,292 @@ export const ReportRunResponse: MessageFns<ReportRunResponse> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<ReportRunResponse>, I>>(base?: I): ReportRunResponse {
-    return ReportRunResponse.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<ListReservationsResponse>, I>>(base?: I): ListReservationsResponse {
+    return ListReservationsResponse.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<ReportRunResponse>, I>>(_: I): ReportRunResponse {
-    const message = createBaseReportRunResponse();
+  fromPartial<I extends Exact<DeepPartial<ListReservationsResponse>, I>>(object: I): ListReservationsResponse {
+    const message = createBaseListReservationsResponse();
+    message.reservations = object.reservations?.map((e) => OpenReservation.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseOpenReservation(): OpenReservation {
+  return { jobId: "", agreementId: "" };
+}
+
+export const OpenReservation: MessageFns<OpenReservation> = {
+  encode(message: OpenReservation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    if (message.agreementId !== "") {
+      writer.uint32(18).string(message.agreementId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenReservation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenReservation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.agreementId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<OpenReservation>, I>>(base?: I): OpenReservation {
+    return OpenReservation.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<OpenReservation>, I>>(object: I): OpenReservation {
+    const message = createBaseOpenReservation();
+    message.jobId = object.jobId ?? "";
+    message.agreementId = object.agreementId ?? "";
+    return message;
+  },
+};
+
+function createBaseReportRunsRequest(): ReportRunsRequest {
+  return { reports: [] };
+}
+
+export const ReportRunsRequest: MessageFns<ReportRunsRequest> = {
+  encode(message: ReportRunsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.reports) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportRunsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportRunsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reports.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReportRunsRequest>, I>>(base?: I): ReportRunsRequest {
+    return ReportRunsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReportRunsRequest>, I>>(object: I): ReportRunsRequest {
+    const message = createBaseReportRunsRequest();
+    message.reports = object.reports?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseReportRunsResponse(): ReportRunsResponse {
+  return { outcomes: [] };
+}
+
+export const ReportRunsResponse: MessageFns<ReportRunsResponse> = {
+  encode(message: ReportRunsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.outcomes) {
+      ReportOutcome.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportRunsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportRunsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.outcomes.push(ReportOutcome.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReportRunsResponse>, I>>(base?: I): ReportRunsResponse {
+    return ReportRunsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReportRunsResponse>, I>>(object: I): ReportRunsResponse {
+    const message = createBaseReportRunsResponse();
+    message.outcomes = object.outcomes?.map((e) => ReportOutcome.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseReportOutcome(): ReportOutcome {
+  return { code: 0, reason: "", message: "", hint: "" };
+}
+
+export const ReportOutcome: MessageFns<ReportOutcome> = {
+  encode(message: ReportOutcome, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== 0) {
+      writer.uint32(8).uint32(message.code);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    if (message.hint !== "") {
+      writer.uint32(34).string(message.hint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportOutcome {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportOutcome();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.code = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.hint = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReportOutcome>, I>>(base?: I): ReportOutcome {
+    return ReportOutcome.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReportOutcome>, I>>(object: I): ReportOutcome {
+    const message = createBaseReportOutcome();
+    message.code = object.code ?? 0;
+    message.reason = object.reason ?? "";
+    message.message = object.message ?? "";
+    message.hint = object.hint ?? "";
     return message;
   },
 };
 
 function createBaseAppendAuditRequest(): AppendAuditRequest {
-  return { entry: undefined, organisations: [] };
+  return { notes: [] };
 }
 
 export const AppendAuditRequest: MessageFns<AppendAuditRequest> = {
   encode(message: AppendAuditRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.entry !== undefined) {
-      AuditEntry.encode(message.entry, writer.uint32(10).fork()).join();
-    }
-    for (const v of message.organisations) {
-      writer.uint32(18).string(v!);
+    for (const v of message.notes) {
+      AuditNote.encode(v!, writer.uint32(10).fork()).join();
     }
     return writer;
   },
@@ -1583,6 +1977,64 @@ export const AppendAuditRequest: MessageFns<AppendAuditRequest> = {
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
       const message = createBaseAppendAuditRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.notes.push(AuditNote.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AppendAuditRequest>, I>>(base?: I): AppendAuditRequest {
+    return AppendAuditRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AppendAuditRequest>, I>>(object: I): AppendAuditRequest {
+    const message = createBaseAppendAuditRequest();
+    message.notes = object.notes?.map((e) => AuditNote.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAuditNote(): AuditNote {
+  return { entry: undefined, organisations: [] };
+}
+
+export const AuditNote: MessageFns<AuditNote> = {
+  encode(message: AuditNote, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.entry !== undefined) {
+      AuditEntry.encode(message.entry, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.organisations) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AuditNote {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAuditNote();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1614,11 +2066,11 @@ export const AppendAuditRequest: MessageFns<AppendAuditRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<AppendAuditRequest>, I>>(base?: I): AppendAuditRequest {
-    return AppendAuditRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<AuditNote>, I>>(base?: I): AuditNote {
+    return AuditNote.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<AppendAuditRequest>, I>>(object: I): AppendAuditRequest {
-    const message = createBaseAppendAuditRequest();
+  fromPartial<I extends Exact<DeepPartial<AuditNote>, I>>(object: I): AuditNote {
+    const message = createBaseAuditNote();
     message.entry = (object.entry !== undefined && object.entry !== null)
       ? AuditEntry.fromPartial(object.entry)
       : undefined;
@@ -1901,7 +2353,7 @@ export const AgreementsServiceService = {
     responseSerialize: (value: ReserveResponse): Buffer => Buffer.from(ReserveResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReserveResponse => ReserveResponse.decode(value),
   },
-  /** Releases what a job reserved and did not bind. Only for the scheduler. Idempotent by job id. */
+  /** Releases what ended jobs reserved and did not bind. Only for the scheduler. Idempotent by job id. */
   release: {
     path: "/parley.agreements.v1.AgreementsService/Release" as const,
     requestStream: false as const,
@@ -1911,15 +2363,27 @@ export const AgreementsServiceService = {
     responseSerialize: (value: ReleaseResponse): Buffer => Buffer.from(ReleaseResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReleaseResponse => ReleaseResponse.decode(value),
   },
-  /** The model owner's signed report of a run: records revealed, or not. */
-  reportRun: {
-    path: "/parley.agreements.v1.AgreementsService/ReportRun" as const,
+  /** Reservations of jobs that have not ended. Only for the scheduler, which takes back those of jobs that never came to be. */
+  listReservations: {
+    path: "/parley.agreements.v1.AgreementsService/ListReservations" as const,
     requestStream: false as const,
     responseStream: false as const,
-    requestSerialize: (value: ReportRunRequest): Buffer => Buffer.from(ReportRunRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): ReportRunRequest => ReportRunRequest.decode(value),
-    responseSerialize: (value: ReportRunResponse): Buffer => Buffer.from(ReportRunResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): ReportRunResponse => ReportRunResponse.decode(value),
+    requestSerialize: (value: ListReservationsRequest): Buffer =>
+      Buffer.from(ListReservationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListReservationsRequest => ListReservationsRequest.decode(value),
+    responseSerialize: (value: ListReservationsResponse): Buffer =>
+      Buffer.from(ListReservationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListReservationsResponse => ListReservationsResponse.decode(value),
+  },
+  /** The model owner's signed reports of runs: records revealed, or not. */
+  reportRuns: {
+    path: "/parley.agreements.v1.AgreementsService/ReportRuns" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReportRunsRequest): Buffer => Buffer.from(ReportRunsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReportRunsRequest => ReportRunsRequest.decode(value),
+    responseSerialize: (value: ReportRunsResponse): Buffer => Buffer.from(ReportRunsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReportRunsResponse => ReportRunsResponse.decode(value),
   },
   /** Appends to the router's audit log. For router services. */
   appendAudit: {
@@ -1958,10 +2422,12 @@ export interface AgreementsServiceServer extends UntypedServiceImplementation {
   revokeAgreement: handleUnaryCall<RevokeAgreementRequest, RevokeAgreementResponse>;
   /** Reserves records for a job, atomically. Only for the scheduler. Idempotent by job id. */
   reserve: handleUnaryCall<ReserveRequest, ReserveResponse>;
-  /** Releases what a job reserved and did not bind. Only for the scheduler. Idempotent by job id. */
+  /** Releases what ended jobs reserved and did not bind. Only for the scheduler. Idempotent by job id. */
   release: handleUnaryCall<ReleaseRequest, ReleaseResponse>;
-  /** The model owner's signed report of a run: records revealed, or not. */
-  reportRun: handleUnaryCall<ReportRunRequest, ReportRunResponse>;
+  /** Reservations of jobs that have not ended. Only for the scheduler, which takes back those of jobs that never came to be. */
+  listReservations: handleUnaryCall<ListReservationsRequest, ListReservationsResponse>;
+  /** The model owner's signed reports of runs: records revealed, or not. */
+  reportRuns: handleUnaryCall<ReportRunsRequest, ReportRunsResponse>;
   /** Appends to the router's audit log. For router services. */
   appendAudit: handleUnaryCall<AppendAuditRequest, AppendAuditResponse>;
   /** Entries of the router's audit log that concern the caller's organisation. */

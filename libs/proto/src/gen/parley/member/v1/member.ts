@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type {
+  handleBidiStreamingCall,
   handleClientStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
@@ -319,6 +320,29 @@ export interface SubmitJobResponse {
   job: MemberJob | undefined;
 }
 
+/** Part of a submission. */
+export interface RunJobRequest {
+  /** Kind of message. */
+  body:
+    | //
+    /** First message. */
+    { $case: "header"; value: SubmitJobHeader }
+    | //
+    /** Records in order, as in SubmitJob. */
+    { $case: "chunk"; value: Buffer }
+    | undefined;
+}
+
+/** One event of RunJob. */
+export interface RunJobResponse {
+  /** The job as it is now; absent in further pieces of a result. */
+  job:
+    | MemberJob
+    | undefined;
+  /** A piece of the result of a job that has succeeded, as in GetResult. */
+  result: GetResultResponse | undefined;
+}
+
 /** Times of a job. */
 export interface JobTimings {
   /** From the submission's last byte to the stored result, microseconds. */
@@ -387,12 +411,18 @@ export interface ListJobsResponse {
 export interface WatchJobRequest {
   /** Job id. */
   jobId: string;
+  /** Whether the result comes with the last state. */
+  withResult: boolean;
 }
 
 /** One event of WatchJob. */
 export interface WatchJobResponse {
-  /** The job as it is now. */
-  job: MemberJob | undefined;
+  /** The job as it is now; absent in further pieces of a result. */
+  job:
+    | MemberJob
+    | undefined;
+  /** A piece of the result of a job that has succeeded, where it was asked for, as in GetResult. */
+  result: GetResultResponse | undefined;
 }
 
 /** Request of CancelJob. */
@@ -2686,6 +2716,156 @@ export const SubmitJobResponse: MessageFns<SubmitJobResponse> = {
   },
 };
 
+function createBaseRunJobRequest(): RunJobRequest {
+  return { body: undefined };
+}
+
+export const RunJobRequest: MessageFns<RunJobRequest> = {
+  encode(message: RunJobRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.body?.$case) {
+      case "header":
+        SubmitJobHeader.encode(message.body.value, writer.uint32(10).fork()).join();
+        break;
+      case "chunk":
+        writer.uint32(18).bytes(message.body.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunJobRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunJobRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.body = { $case: "header", value: SubmitJobHeader.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.body = { $case: "chunk", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RunJobRequest>, I>>(base?: I): RunJobRequest {
+    return RunJobRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RunJobRequest>, I>>(object: I): RunJobRequest {
+    const message = createBaseRunJobRequest();
+    switch (object.body?.$case) {
+      case "header": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "header", value: SubmitJobHeader.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "chunk": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "chunk", value: object.body.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseRunJobResponse(): RunJobResponse {
+  return { job: undefined, result: undefined };
+}
+
+export const RunJobResponse: MessageFns<RunJobResponse> = {
+  encode(message: RunJobResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.job !== undefined) {
+      MemberJob.encode(message.job, writer.uint32(10).fork()).join();
+    }
+    if (message.result !== undefined) {
+      GetResultResponse.encode(message.result, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunJobResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunJobResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.job = MemberJob.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.result = GetResultResponse.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RunJobResponse>, I>>(base?: I): RunJobResponse {
+    return RunJobResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RunJobResponse>, I>>(object: I): RunJobResponse {
+    const message = createBaseRunJobResponse();
+    message.job = (object.job !== undefined && object.job !== null) ? MemberJob.fromPartial(object.job) : undefined;
+    message.result = (object.result !== undefined && object.result !== null)
+      ? GetResultResponse.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseJobTimings(): JobTimings {
   return {
     submitToResultMicros: 0n,
@@ -3204,13 +3384,16 @@ export const ListJobsResponse: MessageFns<ListJobsResponse> = {
 };
 
 function createBaseWatchJobRequest(): WatchJobRequest {
-  return { jobId: "" };
+  return { jobId: "", withResult: false };
 }
 
 export const WatchJobRequest: MessageFns<WatchJobRequest> = {
   encode(message: WatchJobRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.jobId !== "") {
       writer.uint32(10).string(message.jobId);
+    }
+    if (message.withResult !== false) {
+      writer.uint32(16).bool(message.withResult);
     }
     return writer;
   },
@@ -3236,6 +3419,14 @@ export const WatchJobRequest: MessageFns<WatchJobRequest> = {
             message.jobId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.withResult = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3254,18 +3445,22 @@ export const WatchJobRequest: MessageFns<WatchJobRequest> = {
   fromPartial<I extends Exact<DeepPartial<WatchJobRequest>, I>>(object: I): WatchJobRequest {
     const message = createBaseWatchJobRequest();
     message.jobId = object.jobId ?? "";
+    message.withResult = object.withResult ?? false;
     return message;
   },
 };
 
 function createBaseWatchJobResponse(): WatchJobResponse {
-  return { job: undefined };
+  return { job: undefined, result: undefined };
 }
 
 export const WatchJobResponse: MessageFns<WatchJobResponse> = {
   encode(message: WatchJobResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.job !== undefined) {
       MemberJob.encode(message.job, writer.uint32(10).fork()).join();
+    }
+    if (message.result !== undefined) {
+      GetResultResponse.encode(message.result, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -3291,6 +3486,14 @@ export const WatchJobResponse: MessageFns<WatchJobResponse> = {
             message.job = MemberJob.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.result = GetResultResponse.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3309,6 +3512,9 @@ export const WatchJobResponse: MessageFns<WatchJobResponse> = {
   fromPartial<I extends Exact<DeepPartial<WatchJobResponse>, I>>(object: I): WatchJobResponse {
     const message = createBaseWatchJobResponse();
     message.job = (object.job !== undefined && object.job !== null) ? MemberJob.fromPartial(object.job) : undefined;
+    message.result = (object.result !== undefined && object.result !== null)
+      ? GetResultResponse.fromPartial(object.result)
+      : undefined;
     return message;
   },
 };
@@ -3865,6 +4071,16 @@ export const MemberServiceService = {
     responseSerialize: (value: SubmitJobResponse): Buffer => Buffer.from(SubmitJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SubmitJobResponse => SubmitJobResponse.decode(value),
   },
+  /** Submits a job and streams its state until it ends; the result comes with the last state. One call for the whole way. */
+  runJob: {
+    path: "/parley.member.v1.MemberService/RunJob" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: RunJobRequest): Buffer => Buffer.from(RunJobRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RunJobRequest => RunJobRequest.decode(value),
+    responseSerialize: (value: RunJobResponse): Buffer => Buffer.from(RunJobResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RunJobResponse => RunJobResponse.decode(value),
+  },
   /** One job. */
   getJob: {
     path: "/parley.member.v1.MemberService/GetJob" as const,
@@ -3958,6 +4174,8 @@ export interface MemberServiceServer extends UntypedServiceImplementation {
   revokeAgreement: handleUnaryCall<RevokeAgreementRequest, RevokeAgreementResponse>;
   /** Submits a job: header first, then the records in pieces. Everything is validated before anything is spent. */
   submitJob: handleClientStreamingCall<SubmitJobRequest, SubmitJobResponse>;
+  /** Submits a job and streams its state until it ends; the result comes with the last state. One call for the whole way. */
+  runJob: handleBidiStreamingCall<RunJobRequest, RunJobResponse>;
   /** One job. */
   getJob: handleUnaryCall<GetJobRequest, GetJobResponse>;
   /** Jobs, newest first. */

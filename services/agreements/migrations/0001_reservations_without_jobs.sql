@@ -1,0 +1,2 @@
+ALTER TABLE "agreements"."reservation" ADD COLUMN "created_at" timestamp with time zone DEFAULT now() NOT NULL;--> statement-breakpoint
+CREATE INDEX "reservation_open" ON "agreements"."reservation" USING btree ("job_id") WHERE "agreements"."reservation"."tickets" IS NULL;
