@@ -30,6 +30,26 @@ export interface GateKernels {
     slots: number,
     width: number,
   ): void;
+  poolCoupleDifferences(
+    x: number,
+    from: number,
+    runs: number,
+    count: number,
+    last: number,
+    records: number,
+    stride: number,
+  ): void;
+  poolCoupleWinners(
+    out: number,
+    outStride: number,
+    from: number,
+    stride: number,
+    z: number,
+    runs: number,
+    count: number,
+    last: number,
+    records: number,
+  ): void;
   poolWinners(pool: number, z: number, b: number, first: number, pairs: number, records: number, slots: number): void;
   poolLoad(pool: number, x: number, count: number, records: number, slots: number): void;
   poolGather(out: number, pool: number, index: number, count: number, records: number, slots: number): void;

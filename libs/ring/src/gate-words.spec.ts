@@ -1,6 +1,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { describe, expect, it } from "vitest";
 
+import { couplesOf } from "./couples.js";
 import { createRing } from "./ring.js";
 
 const words = (count: number): bigint[] => [...new BigUint64Array(new Uint8Array(randomBytes(8 * count)).buffer)];
@@ -138,5 +139,53 @@ describe("tournament pools", () => {
     const result = list(Array.from({ length: pairs }, (_, k) => inputs + k));
     ring.exports.poolGather(at.out, at.pool, result, pairs, records, slots);
     expect(get(at.out, records * pairs)).toEqual(won);
+  });
+});
+
+describe("couples of neighbours", () => {
+  /** First slots of the pairs of 2 x 2 windows with stride 2, window by window, and of what they win. */
+  const rowsOf = (width: number, windows: number): number[] =>
+    Array.from({ length: windows }, (_, w) => {
+      const top = Math.floor((2 * w) / width) * 2 * width + ((2 * w) % width);
+      return [top, top + width];
+    }).flat();
+  const cases = [
+    { name: "windows of one row", a: rowsOf(10, 5) },
+    { name: "windows of several rows", a: rowsOf(8, 12) },
+    { name: "winners, an even number", a: Array.from({ length: 8 }, (_, k) => 3 + 2 * k) },
+    { name: "winners, an odd number", a: Array.from({ length: 13 }, (_, k) => 2 * k) },
+    { name: "one pair", a: [5] },
+  ];
+
+  it.each(cases)("$name: equal the lists of indices", ({ a }) => {
+    const records = 3;
+    const pairs = a.length;
+    const slots = Math.max(...a) + 2 + pairs;
+    const first = slots - pairs;
+    const b = a.map((slot) => slot + 1);
+    const couples = couplesOf({ a, b });
+    if (!couples) throw new Error("these are runs of neighbours");
+    expect(couples.runs.reduce((sum, n, i) => (i % 4 === 3 ? sum + n : sum), 0)).toBe(Math.floor(pairs / 2));
+    const { ring, put, list, get } = memory();
+    const [x, z, pool] = [words(records * pairs + 1), words(records * pairs), words(records * slots)];
+    const at = { pool: put(pool), a: list(a), b: list(b), z: put(z), runs: list([...couples.runs]), out: put(x) };
+    const [one, other] = [put(x), put(x)];
+    const { length } = couples.runs;
+    ring.exports.poolDifferences(one, at.pool, at.a, at.b, pairs, records, slots, 62);
+    ring.exports.poolCoupleDifferences(other, at.pool, at.runs, length / 4, couples.last, records, slots);
+    expect(get(other, x.length - 1).map((value) => wrap(value, 62))).toEqual(get(one, x.length - 1));
+    expect(get(other, x.length)[x.length - 1]).toBe(x[x.length - 1]);
+    const [k, from] = [ring.exports, at.pool];
+    k.poolCoupleWinners(at.out, pairs, from, slots, at.z, at.runs, length / 4, couples.last, records);
+    expect(get(at.out, x.length)[x.length - 1]).toBe(x[x.length - 1]);
+    k.poolWinners(from, at.z, at.b, first, pairs, records, slots);
+    const won = Array.from({ length: records }, (_, r) => get(from + 8 * (r * slots + first), pairs)).flat();
+    expect(get(at.out, records * pairs)).toEqual(won);
+  });
+
+  it("are refused where pairs are no neighbours, or runs too short", () => {
+    expect(couplesOf({ a: [0, 4], b: [1, 8] })).toBeUndefined();
+    const a = [0, 20, 9, 30, 3, 40, 70, 50];
+    expect(couplesOf({ a, b: a.map((slot) => slot + 1) })).toBeUndefined();
   });
 });
