@@ -90,6 +90,7 @@ describe("dealing", () => {
 
   it("a linear step's corrections are U*v - c0; readers of one tensor share v and have their own c0", async () => {
     const records = 2;
+    const { width } = plan.steps[2] as LinearStep;
     const keys = keysOf(records);
     const u = await collect(expandMask(maskKey, maskId, plan));
     expect(u.length).toBe(maskBytes(plan));
@@ -108,9 +109,10 @@ describe("dealing", () => {
         const [n, m] = [Math.floor(i / rows), i % rows];
         let sum = -c0[i];
         for (let k = 0; k < 300; k++) sum += U[m * 300 + k] * v[n * 300 + k];
-        return BigInt.asUintN(64, sum);
+        return BigInt.asUintN(width, sum);
       });
-      expect(words(corrections.subarray(at, at + 8 * records * rows))).toEqual(want);
+      const got = words(corrections.subarray(at, at + 8 * records * rows));
+      expect(Array.from(got, (word) => BigInt.asUintN(width, word))).toEqual(want);
       uAt += 8 * rows * 300;
       at += 8 * records * rows;
     }

@@ -41,7 +41,7 @@ export class Dealing {
   ) {
     this.key = deriveMask(maskKey, maskId);
     const linear = plan.steps.flatMap((step) => (step.op === "linear" ? [step] : []));
-    const operands = linear.map((step) => allocationBytes(operandBytes(step.shape, 64)));
+    const operands = linear.map((step) => allocationBytes(operandBytes(step.shape, 64, step.width)));
     const cached = maskBytes(plan) <= CACHE_BYTES;
     const work = plan.steps.map((step) =>
       step.op === "linear"
@@ -56,7 +56,7 @@ export class Dealing {
       this.cache = new Map();
       plan.steps.forEach((step, index) => {
         if (step.op !== "linear") return;
-        const at = this.ring.alloc(operandBytes(step.shape, 64));
+        const at = this.ring.alloc(operandBytes(step.shape, 64, step.width));
         this.cache?.set(index, this.pack(step, index, at));
       });
     }
@@ -88,7 +88,8 @@ export class Dealing {
     const [inputs, outputs] = [this.plan.tensors[step.input], this.plan.tensors[step.output]].map(sizeOf);
     for (let done = 0; done < records;) {
       const { ring } = this;
-      const operand = this.cache?.get(index) ?? this.pack(step, index, ring.alloc(operandBytes(step.shape, 64)));
+      const operand =
+        this.cache?.get(index) ?? this.pack(step, index, ring.alloc(operandBytes(step.shape, 64, step.width)));
       const n = Math.min(this.groupRecords(step), records - done);
       const at = this.linearWork(step, n);
       v.fill(ring.u8(at.v, 8 * n * inputs));
@@ -111,7 +112,7 @@ export class Dealing {
   private pack(step: LinearStep, index: number, at: number): PackedOperand {
     const u = new Uint8Array(8 * weightCount(this.plan, index));
     maskStream(this.key, index).fill(u);
-    const operand = packOperand(this.ring, step.shape, u, at);
+    const operand = packOperand(this.ring, step.shape, { bits: 64, width: step.width }, u, at);
     u.fill(0);
     return operand;
   }
@@ -133,20 +134,19 @@ export class Dealing {
       v: ring.alloc(8 * records * sizeOf(this.plan.tensors[step.input])),
       c0: ring.alloc(out),
       y: ring.alloc(out),
-      scratch: ring.alloc(scratchBytes(step.shape, records)),
+      scratch: ring.alloc(scratchBytes(step.shape, records, 64, step.width)),
     };
   }
 
   private linearBytes(step: LinearStep, cached: boolean): number {
     const records = this.groupRecords(step);
     const [inputs, outputs] = [this.plan.tensors[step.input], this.plan.tensors[step.output]].map(sizeOf);
-    const operand = cached ? 0 : allocationBytes(operandBytes(step.shape, 64));
+    const operand = cached ? 0 : allocationBytes(operandBytes(step.shape, 64, step.width));
     const work =
       allocationBytes(8 * records * inputs) +
       2 * allocationBytes(8 * records * outputs) +
-      allocationBytes(scratchBytes(step.shape, records));
-    // Packing an operand stages one row of words.
-    return operand + Math.max(work, allocationBytes(8 * inputs));
+      allocationBytes(scratchBytes(step.shape, records, 64, step.width));
+    return operand + work;
   }
 }
 

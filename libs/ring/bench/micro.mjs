@@ -6,7 +6,7 @@ import { measurePacking } from "./packing.mjs";
 /** Prints a table of each kind. @param tableGate makes a gate's layout from its parameters (`@parley/plan`) */
 export function measureKernels(tableGate) {
   console.log(`Kernels, hot, one core, Node ${process.version}. Best and median of repeated batches of calls.\n`);
-  print(["linear, y += W x mod 2^64", "operand", "records", "GMAC/s best", "median"], measureLinear());
+  print(["linear, y += W x", "operand", "records", "GMAC/s best", "median"], measureLinear());
   print(["gate, ns per element", "look-up", "fold", "select", "deal", "cold: look-up", "fold", "select"], measureGates(tableGate));
   print(["packing, GiB/s of words", "pack", "unpack"], measurePacking());
 }

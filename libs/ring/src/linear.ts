@@ -1,168 +1,84 @@
+import { ConvLimbs } from "./linear-conv.js";
+import { DenseLimbs } from "./linear-dense.js";
+import { RowSource, type LinearMethod, type OperandSource } from "./linear-operand.js";
+import { schemeOf, type OperandBits } from "./linear-scheme.js";
+import { Wide } from "./linear-wide.js";
 import type { Ring } from "./ring.js";
-import { matrixOf, weightCount, type ConvShape, type LinearShape } from "./shape.js";
+import { matrixOf, weightCount, type LinearShape } from "./shape.js";
 
-/** Size of the fixed operand's elements: quantised weights (32) or full ring elements such as D and U (64). */
-export type OperandBits = 32 | 64;
+export type { OperandBits } from "./linear-scheme.js";
+export type { OperandSource } from "./linear-operand.js";
+
+/** What decides how a product is computed; all of it is public. */
+export interface OperandForm {
+  readonly bits: OperandBits;
+  /** The product counts modulo 2^width only, at most 64. */
+  readonly width: number;
+}
 
 /** A fixed operand in the form that the kernels read. */
-export interface PackedOperand {
+export interface PackedOperand extends OperandForm {
   readonly shape: LinearShape;
-  readonly bits: OperandBits;
   readonly at: number;
+  readonly method: LinearMethod;
 }
 
-const TILE = 64;
-
-/** Bytes of a packed operand. */
-export function operandBytes(shape: LinearShape, bits: OperandBits): number {
-  const { groups, rows, stride } = matrixOf(shape);
-  return groups * rows * stride * (bits / 8);
+function methodOf(shape: LinearShape, { bits, width }: OperandForm): LinearMethod {
+  const scheme = schemeOf(bits, width);
+  if (!scheme) return new Wide(shape, bits === 64 ? 2 : 1);
+  return shape.kind === "dense" ? new DenseLimbs(shape, scheme) : new ConvLimbs(shape, scheme);
 }
 
-/** Bytes of scratch memory that {@link multiplyAdd} needs for n records. */
-export function scratchBytes(shape: LinearShape, records: number): number {
-  const { inputs, stride, columns } = matrixOf(shape);
-  // A dense layer keeps all records' planes, padded; a convolution one record's planes and a tile of patches.
-  return shape.kind === "dense"
-    ? 2 * 4 * stride * records
-    : 2 * 4 * (align4(inputs) + Math.min(TILE, columns) * stride);
+const align16 = (bytes: number) => Math.ceil(bytes / 16) * 16;
+
+/** Bytes of a packed operand, and of the room that packing it takes behind. */
+export function operandBytes(shape: LinearShape, bits: OperandBits, width: number): number {
+  const method = methodOf(shape, { bits, width });
+  return align16(method.operandBytes) + method.packingBytes;
 }
 
-const align4 = (n: number) => (n + 3) & ~3;
+/** Bytes of scratch memory that {@link multiplyAdd} needs for n records. It need not be zeroed. */
+export const scratchBytes = (shape: LinearShape, records: number, bits: OperandBits, width: number): number =>
+  methodOf(shape, { bits, width }).scratchBytes(records);
 
 /**
  * Writes a fixed operand to `at` ({@link operandBytes} bytes).
- * @param source int32 weights, or 64-bit little-endian words as bytes; row-major
- * @throws RangeError where the number of weights does not fit the shape
+ * @param source int32 weights (15 and 32 bits), or 64-bit little-endian words as bytes (64 bits); row-major
+ * @throws RangeError where the source does not fit the shape or the bits
  */
 export function packOperand(
   ring: Ring,
   shape: LinearShape,
-  source: Int32Array | Uint8Array,
+  { bits, width }: OperandForm,
+  source: OperandSource,
   at: number,
 ): PackedOperand {
-  const { groups, rows, depth, stride } = matrixOf(shape);
-  const bits: OperandBits = source instanceof Int32Array ? 32 : 64;
-  const count = source instanceof Int32Array ? source.length : source.byteLength / 8;
+  const integers = source instanceof Int32Array;
+  if (integers === (bits === 64))
+    throw new RangeError(`an operand of ${bits} bits needs ${integers ? "words" : "int32"}`);
+  const count = integers ? source.length : source.byteLength / 8;
   if (count !== weightCount(shape)) throw new RangeError(`${count} weights given, the shape has ${weightCount(shape)}`);
-  const all = groups * rows;
-  if (source instanceof Int32Array) {
-    const to = ring.i32(at, all * stride);
-    if (stride === depth) to.set(source);
-    else {
-      to.fill(0);
-      for (let row = 0; row < all; row++) to.set(source.subarray(row * depth, (row + 1) * depth), row * stride);
-    }
-    return { shape, bits, at };
-  }
-  const mark = ring.mark();
-  const staging = ring.alloc(depth * 8);
-  const high = at + all * stride * 4;
-  ring.u8(at, all * stride * 8).fill(0);
-  for (let row = 0; row < all; row++) {
-    ring.u8(staging, depth * 8).set(source.subarray(row * depth * 8, (row + 1) * depth * 8));
-    ring.exports.splitWords(at + row * stride * 4, high + row * stride * 4, staging, depth);
-  }
-  ring.release(mark);
-  return { shape, bits, at };
+  const method = methodOf(shape, { bits, width });
+  const staging = at + align16(method.operandBytes);
+  ring.u8(at, staging + method.packingBytes - at).fill(0);
+  method.pack(ring, new RowSource(source, matrixOf(shape).depth), at, staging);
+  ring.u8(staging, method.packingBytes).fill(0);
+  return { shape, bits, width, at, method };
 }
 
 /**
- * y += W * x mod 2^64, for n records.
- * @param x words [n][inputs]
+ * y += W * x mod 2^width, for n records; what is above `width` bits in y is arbitrary.
+ * @param x words [n][inputs]; only their low `width` bits count
  * @param y words [n][outputs], added to
  * @param scratch {@link scratchBytes} bytes
  */
 export function multiplyAdd(
   ring: Ring,
-  operand: PackedOperand,
+  { method, at }: PackedOperand,
   x: number,
   y: number,
   records: number,
   scratch: number,
 ): void {
-  if (operand.shape.kind === "dense") dense(ring, operand, x, y, records, scratch);
-  else conv(ring, operand, operand.shape, x, y, records, scratch);
-}
-
-function dense(ring: Ring, operand: PackedOperand, x: number, y: number, records: number, scratch: number) {
-  const { rows, depth, stride } = matrixOf(operand.shape);
-  const high = scratch + records * stride * 4;
-  if (depth === stride) ring.exports.splitWords(scratch, high, x, records * depth);
-  else
-    for (let n = 0; n < records; n++) {
-      ring.exports.splitWords(scratch + n * stride * 4, high + n * stride * 4, x + n * depth * 8, depth);
-      // What lies behind the last element meets zero weights; it only has to be readable.
-    }
-  product(ring, operand, 0, y, 8, rows * 8, scratch, high, records);
-}
-
-function conv(
-  ring: Ring,
-  operand: PackedOperand,
-  shape: ConvShape,
-  x: number,
-  y: number,
-  records: number,
-  scratch: number,
-) {
-  const { groups, rows, stride, columns, inputs, outputs } = matrixOf(shape);
-  const channels = shape.inChannels / groups;
-  const planeHigh = scratch + align4(inputs) * 4;
-  const low = planeHigh + align4(inputs) * 4;
-  const high = low + Math.min(TILE, columns) * stride * 4;
-  const groupBytes = channels * shape.inHeight * shape.inWidth * 4;
-  const s = shape;
-  const cut = (out: number, plane: number, first: number, count: number) =>
-    ring.exports.patches(
-      out,
-      plane,
-      first,
-      count,
-      stride,
-      channels,
-      s.inHeight,
-      s.inWidth,
-      s.outWidth,
-      s.kernelHeight,
-      s.kernelWidth,
-      s.strideHeight,
-      s.strideWidth,
-      s.dilationHeight,
-      s.dilationWidth,
-      s.padTop,
-      s.padLeft,
-    );
-  for (let n = 0; n < records; n++) {
-    ring.exports.splitWords(scratch, planeHigh, x + n * inputs * 8, inputs);
-    for (let g = 0; g < groups; g++)
-      for (let first = 0; first < columns; first += TILE) {
-        const count = Math.min(TILE, columns - first);
-        cut(low, scratch + g * groupBytes, first, count);
-        cut(high, planeHigh + g * groupBytes, first, count);
-        const to = y + (n * outputs + g * rows * columns + first) * 8;
-        product(ring, operand, g, to, columns * 8, 8, low, high, count);
-      }
-  }
-}
-
-/** One group's product, added to y at the given strides (bytes). */
-function product(
-  ring: Ring,
-  { shape, bits, at }: PackedOperand,
-  group: number,
-  y: number,
-  yRow: number,
-  yColumn: number,
-  low: number,
-  high: number,
-  columns: number,
-) {
-  const { groups, rows, stride } = matrixOf(shape);
-  const w = at + group * rows * stride * 4;
-  if (bits === 32) ring.exports.multiply32(y, yRow, yColumn, w, rows, low, high, columns, stride);
-  else {
-    const wHigh = w + groups * rows * stride * 4;
-    ring.exports.multiply64(y, yRow, yColumn, w, wHigh, rows, low, high, columns, stride);
-  }
+  method.multiplyAdd(ring, at, x, y, records, scratch);
 }

@@ -11,6 +11,9 @@ import {
 } from "@parley/ring";
 import type { Words } from "./words.js";
 
+/** Whatever the plan says of weights and width: products mod 2^64, by kernels that the protocol has no use for up to width 48. */
+const EXACT = { bits: 32, width: 64 } as const;
+
 /** One linear step with its weights packed in a WebAssembly memory of its own, for up to `records` records at once. */
 export class LinearKernel {
   readonly #ring: Ring;
@@ -22,15 +25,15 @@ export class LinearKernel {
 
   constructor(step: LinearStep, { weights, bias }: StepWeights, inputs: number, outputs: number, records: number) {
     const { shape } = step;
-    const operand = operandBytes(shape, 32);
-    const scratch = scratchBytes(shape, records);
+    const operand = operandBytes(shape, EXACT.bits, EXACT.width);
+    const scratch = scratchBytes(shape, records, EXACT.bits, EXACT.width);
     this.#ring = createRing(
       [operand, 8 * inputs * records, 8 * outputs * records, scratch].reduce(
         (sum, bytes) => sum + allocationBytes(bytes),
         0,
       ),
     );
-    this.#operand = packOperand(this.#ring, shape, weights, this.#ring.alloc(operand));
+    this.#operand = packOperand(this.#ring, shape, EXACT, weights, this.#ring.alloc(operand));
     this.#x = this.#ring.alloc(8 * inputs * records);
     this.#y = this.#ring.alloc(8 * outputs * records);
     this.#scratch = this.#ring.alloc(scratch);
