@@ -63,7 +63,7 @@ function suites(name, args) {
 }
 
 // Suites that start whole systems of a dozen processes run one after the other: two at a time would starve each other.
-const SYSTEMS = ["libs/testing/src/e2e/", "libs/testing/src/attacks/"];
+const SYSTEMS = ["libs/testing/src/e2e/", "libs/testing/src/attacks/", "scripts/bench/"];
 if (filters.length) suites("chosen", filters);
 else {
   suites(

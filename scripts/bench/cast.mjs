@@ -44,18 +44,20 @@ export class Stage {
       for (const child of started.reverse()) await child.stop();
     };
     try {
-      const start = async (name, file, options) => {
-        const child = await startProcess(name, here(file), options);
+      const start = async (name, file, env) => {
+        const child = await startProcess(name, here(file), { env });
         started.push(child);
         return child;
       };
-      const dealer = await start("the dealer", "dealer-process.mjs", { env: this.#environment });
+      const env = kernels ? { PARLEY_BENCH_KERNELS: "1" } : {};
+      const [dealer, p0, p1] = await Promise.all([
+        start("the dealer", "dealer-process.mjs", this.#environment),
+        start("P0", "party-server.mjs", env),
+        start("P1", "party-client.mjs", env),
+      ]);
       const addresses = await dealer.call("addresses");
       await this.organisations.enrol(addresses);
       const { server, client } = await this.organisations.agree(network, addresses.mtls);
-      const env = kernels ? { PARLEY_BENCH_KERNELS: "1" } : {};
-      const p0 = await start("P0", "party-server.mjs", { env });
-      const p1 = await start("P1", "party-client.mjs", { env });
       const certificate = (party) => this.organisations.workerCertificate(party);
       let endpoint = await p0.call("serve", { ...server, certificate: await certificate(0) });
       if (link !== "loopback") {

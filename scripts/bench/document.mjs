@@ -1,124 +1,157 @@
-// docs/benchmarks.md as a whole, and its table of figures for the terminal.
-import { NETWORKS, PUBLISHED, PUBLISHED_HEADER } from "./published.mjs";
+// docs/benchmarks.md and its pictures as a whole.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../dependencies.mjs";
+import { latencyPlot, throughputPlot, timePlot } from "./plots.mjs";
+import { DESCRIPTIONS, PEERS, PUBLISHED, PUBLISHED_WAN } from "./published.mjs";
+import { shownMachine } from "./machine.mjs";
+import { METHOD } from "./method.mjs";
+import { grid, latency, megabytes, short, submissions, traffic, work } from "./tables.mjs";
+import { otherTargets, targetTable } from "./targets.mjs";
+import { KINDS, shares } from "./time-shares.mjs";
 
-const row = (cells) => `| ${cells.join(" | ")} |`;
-/** A Markdown table, columns padded to the width of their cells. */
-export function grid(header, rows) {
-  const widths = header.map((h, i) => Math.max(3, ...[h, ...rows.map((r) => r[i])].map((c) => String(c).length)));
-  const pad = (cells) => row(cells.map((cell, i) => String(cell).padEnd(widths[i])));
-  return [pad(header), row(widths.map((w) => "-".repeat(w))), ...rows.map(pad)].join("\n");
+/** Writes everything; the figures must be those of a whole run. */
+export function writeDocument(figures) {
+  const folder = join(root, "docs/benchmarks");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "latency.svg"), latencyPlot(figures.results));
+  writeFileSync(join(folder, "throughput.svg"), throughputPlot(figures.results));
+  writeFileSync(join(folder, "where-the-time-goes.svg"), timePlot(figures.results));
+  writeFileSync(join(root, "docs/benchmarks.md"), document(figures));
 }
 
-const three = ({ median, p95, p99 }) => [median, p95, p99].map((v) => v.toFixed(2)).join(" / ");
-const thousands = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+const seconds = (entry) =>
+  entry ? `${short(entry[0] / 1000)} s${entry[1] === undefined ? "" : `, ${entry[1]} MB`}` : "";
 
-/** The measured figures. */
-export const table = (results) =>
+function beside(results, link, systems, header) {
+  const names = ["A", "B", "C", "D"];
+  const own = names.map((name) => results.find((r) => r.network === name && r.batch === 1 && r.link === link));
+  const row = (r) =>
+    r ? `**${short(r.onlineMs.median / 1000)} s, ${megabytes(r.bytes.p1ToP0 + r.bytes.p0ToP1)} MB**` : "";
+  return grid(
+    [header, ...names, "setting"],
+    [
+      [
+        "**Parley, this run: online, median**",
+        ...own.map(row),
+        link === "wan" ? "one machine, 20 ms one way" : "one machine, loopback",
+      ],
+      ...systems.map((s) => [s.system, ...names.map((name) => seconds(s[name])), s.setting]),
+    ],
+  );
+}
+
+function peers(results) {
+  const names = ["A", "B", "C", "D"];
+  const of = (name, batch) => results.find((r) => r.network === name && r.batch === batch && r.link === "loopback");
+  const own = (read) =>
+    [1, 32].flatMap((batch) => names.map((name) => (of(name, batch) ? `**${short(read(of(name, batch)))}**` : "")));
+  return grid(
+    ["ms for the whole batch", ...names, ...names.map((name) => `${name}, 32`)],
+    [
+      ["**Parley, online**", ...own((r) => r.onlineMs.median)],
+      ["**Parley, offline included, steady state**", ...own((r) => r.allWorkMs)],
+      ...PEERS.map((s) => [
+        s.system,
+        ...names.map((n) => (s[n] ? short(s[n][0]) : "")),
+        ...names.map((n) => short(s[`${n}32`])),
+      ]),
+    ],
+  );
+}
+
+const parts = (results) =>
   grid(
-    ["network", "online ms", "bind ms", "offline ms", "submit to result ms", "ONNX Runtime ms", "runs", "all equal"],
+    ["network", ...KINDS.map(({ name }) => `${name}, us`), "online median, us"],
     results.map((r) => [
       r.network,
-      three(r.onlineMs),
-      three(r.bindMs),
-      three(r.offlineMs.p1),
-      three(r.submitToResultMs),
-      three(r.plaintextMs),
-      r.runs,
-      r.equal ? "yes" : "NO",
+      ...KINDS.map(({ key }) => short(shares(r)[key] * 1000)),
+      short(r.onlineMs.median * 1000),
     ]),
   );
 
-const traffic = (results) =>
-  grid(
-    ["network", "one-way messages", "bytes B to A", "bytes A to B", "as the plan declares", "found a prepared session"],
-    results.map((r) => [
-      r.network,
-      r.messages,
-      thousands(r.bytes.p1ToP0),
-      thousands(r.bytes.p0ToP1),
-      r.asDeclared ? "yes" : "NO",
-      `${r.foundPrepared} of ${r.runs}`,
-    ]),
-  );
+function document(figures) {
+  const { machine, results, submitToResultMs } = figures;
+  const on = (link) => results.filter((r) => r.link === link);
+  return `# Benchmarks
 
-const beside = (results) => [
-  "**Parley, this run: online, median**",
-  ...["A", "B", "C"].map((name) => {
-    const r = results.find((one) => one.network === name);
-    const megabytes = ((r.bytes.p1ToP0 + r.bytes.p0ToP1) / 1e6).toFixed(3);
-    return `**${(r.onlineMs.median / 1000).toFixed(5)} s, ${megabytes} MB**`;
-  }),
-  "one machine, loopback",
-];
-
-export const document = (machine, results, warmUp) => `# Benchmarks
-
-A first measurement. This file is written as a whole by the command below; do not edit it.
+Measured by the command below, which writes this file and its pictures as a whole; do not edit them.
 
 \`\`\`sh
-npm run bench -- --runs ${results[0].runs}
+npm run bench
 \`\`\`
 
-${grid(
-  ["", ""],
-  [
-    ["date", machine.date],
-    ["processor", `${machine.cpu}, ${machine.cores} cores available`],
-    ["memory", `${machine.memoryGiB} GiB`],
-    ["system", machine.system],
-    ["Node", machine.node],
-    ["load before the start", `${machine.load} runnable tasks`],
-  ],
-)}
+${grid(["", ""], shownMachine(machine))}
 
-## One image at a time
+![Latency of one private prediction, against published and measured systems](benchmarks/latency.svg)
 
-Milliseconds: median / 95th / 99th percentile of ${results[0].runs} runs, after ${warmUp} runs that warm up. Every result was compared
-with the plaintext fixed-point result, bit for bit.
+## Targets
 
-${table(results)}
+Medians at batch 1 on loopback, both workers and the dealer on the same ${machine.cores} cores. A missed one says by how much.
 
-- **online**: from the moment when the input and \`bound\` are in clinic B's worker to the moment when the result is there.
-- **bind**: from sending the ticket to clinic A's worker to its \`bound\`; both organisations write it down durably in this time.
-- **offline**: preparing a session ahead, as clinic B's worker sees it: connection and TLS handshake, a batch from the dealer, its
-  corrections, clinic B's first shares. It passes before the job is submitted.
-- **submit to result**: from \`job.submit()\` in the SDK to \`job.result\`, through the access point, the scheduler's queue and the worker.
-- **ONNX Runtime**: the same image through the original model in floating point in one process, on one thread.
+${targetTable(results)}
 
-${traffic(results)}
+${otherTargets(figures)}
 
-Bytes are payloads of the online steps; frames, gRPC, HTTP/2 and TLS come on top.
+## Latency
 
-## How it is measured
+Milliseconds of a batch, median / 95th / 99th percentile. Online: from the moment when the input and \`bound\` are in clinic B's worker to the
+moment when the result is there. Every result was compared with the plaintext fixed-point result, bit for bit.
 
-Redis, identity, registry, agreements, scheduler, dealer, and for each of two organisations an access point and a worker run as
-separate processes on this one machine and talk gRPC with mutual TLS over loopback. Router and dealer use embedded databases, Redis its
-append-only file. One job holds one image; the next is submitted when the one before has ended. Each run takes a session that was prepared
-before: between two jobs the benchmark waits until the access point's stock of prepared sessions is full again. How many measured
-runs were bound to a batch prepared before their submission is read from the audit logs of both organisations afterwards, and is the
-last column above.
+${latency(on("loopback"))}
 
-Networks (examples/mnist, trained): ${NETWORKS.map(([name, what]) => `${name}: ${what}`).join(". ")}.
+Over a link of 0.1 ms one way and 5 Gbit/s:
 
-## What is not tuned yet
+${latency(on("lan"))}
 
-- The linear kernels multiply 32-bit weights by ring elements in two halves; 16-bit limbs modulo 2^48, and convolutions without a copy of the patches, are faster.
-- Correlations are read cold: nothing fetches them into the cache ahead of their use.
-- A session costs a connection with its TLS handshake and four durable writes before it is prepared; nobody has taken out what need not be there.
-- A layer is computed as a whole before its first byte leaves.
-- Every width is one for the whole plan, also where a layer would do with less.
-- Submitting and binding write to several databases one after the other; nobody has counted these writes yet.
-- The floor (the same messages without computation) is not measured beside it, nor are batches, throughput, memory, or slower links.
+Over a link of 20 ms one way and 350 Mbit/s:
+
+${latency(on("wan"))}
+
+## Where the time goes
+
+![Where the time of one online run goes](benchmarks/where-the-time-goes.svg)
+
+${parts(results.filter((r) => r.kernelMs))}
+
+## Work and throughput
+
+![Throughput against batch size](benchmarks/throughput.svg)
+
+${work(on("loopback"))}
+
+## Messages and bytes
+
+${traffic(on("loopback"))}
+
+## From submit to result
+
+A warm system of all services, from \`job.submit()\` in the SDK to \`job.result\`: PostgreSQL and Redis with its append-only file, both with
+fsync. Milliseconds: median / 95th / 99th percentile. What happens on the way is drawn in [submit-to-result.md](submit-to-result.md).
+
+${submissions(submitToResultMs)}
 
 ## Beside other systems
 
-What the authors of other systems published, on their machines and networks: seconds for one prediction, megabytes of traffic. These are
-no measurements of ours, and settings differ: most have two or three machines on a local network, some include the offline phase.
+Measured on a machine of this kind (2 cores, loopback, two party processes, the dealer as a third where there is one, no TLS):
+milliseconds, medians. These systems deal while they run, so compare with "offline included" where not said otherwise.
 
-${grid(PUBLISHED_HEADER, [beside(results), ...PUBLISHED])}
+${peers(results)}
 
-## Kernels
+What the authors of other systems published, on their machines and networks: seconds for one prediction, megabytes of online traffic. These are no
+measurements of ours, and settings differ: most have two or three machines on a local network, some include the offline phase.
 
-\`npm run bench -- --micro\` measures the kernels alone, in one process; \`npm run bench -- --quick\` checks results, messages and bytes
-with three runs of each network.
+${beside(results, "loopback", PUBLISHED, "system (as published)")}
+
+On wide area networks:
+
+${beside(results, "wan", PUBLISHED_WAN, "system (as published)")}
+
+${METHOD}
+## Networks
+
+${Object.entries(DESCRIPTIONS)
+  .map(([name, what]) => `- **${name}**: ${what}.`)
+  .join("\n")}
 `;
+}

@@ -13,8 +13,8 @@ WebAssembly.Instance = function (module, imports) {
 };
 
 function timed(name, value) {
-  if (typeof value !== "function") return value;
   const kind = kindOf(name);
+  if (typeof value !== "function" || !kind) return value;
   return (...args) => {
     if (!running) return value(...args);
     const started = performance.now();

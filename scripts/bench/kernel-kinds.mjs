@@ -6,5 +6,9 @@ const KINDS = [
   ["linear", /^(multiply|dense|conv|linear|patches|split|pack(Operand|Weights|Panel)|limbs|planes|products)/i],
 ];
 
-/** Kind of a kernel by its exported name. */
-export const kindOf = (name) => KINDS.find(([, pattern]) => pattern.test(name))?.[0] ?? "copy";
+/** Reads ahead while the party waits: no part of what a run waits for. */
+const IDLE = /^touch/;
+
+/** Kind of a kernel by its exported name; undefined where its time does not count. */
+export const kindOf = (name) =>
+  IDLE.test(name) ? undefined : (KINDS.find(([, pattern]) => pattern.test(name))?.[0] ?? "copy");

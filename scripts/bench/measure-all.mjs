@@ -1,8 +1,8 @@
+import { measureDealer } from "./dealer-rate.mjs";
 import { describeMachine } from "./machine.mjs";
 import { measure } from "./measure.mjs";
 import { loadNetwork } from "./network.mjs";
 import { Stage } from "./cast.mjs";
-import { measureSubmissions } from "./submit.mjs";
 
 /** Everything that the options choose, one measurement after the other. `ending` gets what must be ended. */
 export async function measureAll({ options, folder, ending, say }) {
@@ -20,7 +20,9 @@ export async function measureAll({ options, folder, ending, say }) {
       results.push(await measure(stage, network, { ...options, batch, link, profile }));
     }
   }
-  const whole = options.submit || options.everything;
-  const submitToResultMs = whole ? await measureSubmissions({ options, folder, ending, say }) : {};
-  return { machine, results, submitToResultMs };
+  if (!options.submit && !options.everything) return { machine, results, submitToResultMs: {} };
+  const dealer = options.everything ? await measureDealer() : undefined;
+  const { measureSubmissions } = await import("./submit.mjs"); // needs packages that the engine does not
+  const submitToResultMs = await measureSubmissions({ options, folder, ending, say });
+  return { machine, results, submitToResultMs, dealer };
 }

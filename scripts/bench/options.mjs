@@ -56,7 +56,8 @@ export function readOptions(given) {
   return {
     ...values,
     runs,
-    everything: unchosen && !values.quick && !values.engine && !values.submit,
+    measuredNetworks: chosen.network,
+    everything: unchosen && !values.quick && !values.micro && !values.engine && !values.submit,
     measurements: values.submit ? [] : choose({ ...chosen, batch: batches }, values.quick),
   };
 }

@@ -1,1 +1,109 @@
-export const measureSubmissions = async () => ({});
+// From job.submit() to job.result: a warm system of all services, on PostgreSQL and Redis that both write to the disk before
+// they answer.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { Parley } from "../../libs/sdk/dist/index.js";
+import { startTestPostgres } from "../../libs/service-kit/dist/testing/index.js";
+import { startSystem } from "../../libs/testing/dist/system/index.js";
+import { loadImages } from "../demo/images.mjs";
+import { agree, plaintext } from "../demo/network.mjs";
+import { bringRedis } from "../redis.mjs";
+import { startProgress } from "./progress.mjs";
+import { configureRedis } from "./redis-setting.mjs";
+import { ms, quantiles } from "./statistics.mjs";
+
+const NETWORKS = ["A", "C"];
+const IMAGES = 100;
+const WARM_UP = 30;
+const FIT_MS = 30_000;
+const LEAST = 20;
+const IN_FLIGHT = 16;
+/** Jobs with 16 in flight, for one job alone. */
+const FLIGHTS = 4;
+const ENV = { PARLEY_LOG_LEVEL: "warn", PARLEY_CONCURRENCY: String(IN_FLIGHT) };
+
+/** @returns figures by network: one at a time, and 16 in flight */
+export async function measureSubmissions({ options, folder, ending, say }) {
+  process.env.PARLEY_REDIS_SERVER = bringRedis();
+  const postgres = await startTestPostgres();
+  if (postgres) ending.push(() => postgres.stop());
+  const home = join(folder, "system");
+  mkdirSync(home, { recursive: true });
+  const system = await startSystem({
+    folder: home,
+    env: ENV,
+    databaseUrl: postgres?.url("postgres"),
+    onProgress: (message) => say(`${message} ...`),
+  });
+  ending.push(() => system.stop());
+  await configureRedis(system.redis.url, { appendfsync: "always" });
+  const results = {};
+  const chosen = NETWORKS.filter((name) => !options.measuredNetworks.length || options.measuredNetworks.includes(name));
+  for (const name of chosen)
+    results[name] = {
+      ...(await measureNetwork(system, name, options.runs, say)),
+      database: postgres ? "PostgreSQL" : "embedded PGlite",
+    };
+  return results;
+}
+
+async function measureNetwork(system, name, runs, say) {
+  const [a, b] = ["clinic-a", "clinic-b"].map((id) => Parley.connect(system.organisations.get(id).profile));
+  try {
+    say(`network ${name}: clinic-a publishes it, both sign an agreement ...`);
+    const asset = await agree(a, b, name, 2 * WARM_UP + (1 + FLIGHTS) * (runs + IN_FLIGHT));
+    const plain = await plaintext(name, asset);
+    const images = loadImages(IMAGES).map(({ pixels }) => ({ pixels, logits: plain.logits(pixels) }));
+    const series = (label, flights, count) =>
+      runJobs({ b, asset, images, label: `network ${name}, ${label}` }, flights, count);
+    await series("warming up", 1, WARM_UP);
+    const alone = await series("one at a time", 1, runs);
+    await series("warming up, 16 in flight", IN_FLIGHT, WARM_UP);
+    const many = await series("16 in flight", IN_FLIGHT, FLIGHTS * runs);
+    return {
+      ...quantiles(alone.times),
+      runs: alone.times.length,
+      equal: alone.equal && many.equal,
+      inFlight: {
+        ...quantiles(many.times),
+        runs: many.times.length,
+        jobsPerSecond: ms(many.times.length / many.seconds),
+      },
+    };
+  } finally {
+    a.close();
+    b.close();
+  }
+}
+
+/** Jobs of one image each, `flights` at a time, until `count` are done or the time is over. */
+async function runJobs({ b, asset, images, label }, flights, count) {
+  const bar = startProgress(label, count, "jobs");
+  const times = [];
+  let equal = true;
+  let submitted = 0;
+  const started = performance.now();
+  const over = () => submitted >= count || (performance.now() - started > FIT_MS && submitted >= LEAST);
+  const fly = async () => {
+    while (!over()) {
+      const { pixels, logits } = images[submitted++ % images.length];
+      const done = await predict(b, asset, pixels);
+      times.push(done.took);
+      equal &&= done.logits.length === logits.length && done.logits.every((value, i) => value === logits[i]);
+      bar.show(times.length);
+    }
+  };
+  await Promise.all(Array.from({ length: flights }, fly));
+  bar.end(times.length);
+  return { times, equal, seconds: (performance.now() - started) / 1000 };
+}
+
+async function predict(parley, asset, pixels) {
+  const dataset = { shape: [1, 28, 28], values: Float64Array.from(pixels), kind: "bytes", source: "an MNIST image" };
+  const job = parley.createJob({ operation: "predict", asset, dataset, params: { security: "smpc" } });
+  const started = performance.now();
+  await job.submit();
+  const took = performance.now() - started;
+  if (!job.success) throw job.error ?? new Error(`job ${job.id} is ${job.state}`);
+  return { took, logits: job.result.logits[0] };
+}
