@@ -3,7 +3,7 @@ const KINDS = [
   ["lookUp", /look/i],
   ["fold", /fold/i],
   ["select", /select/i],
-  ["linear", /^(multiply|dense|conv|linear|patches|split|pack(Operand|Weights|Panel)|limbs|planes|products)/i],
+  ["linear", /^(multiply|patches|split(Limbs|Words)|widenWords|gatherPairs|pairPlanes)/i],
 ];
 
 /** Reads ahead while the party waits: no part of what a run waits for. */

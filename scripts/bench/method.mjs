@@ -27,5 +27,4 @@ export const METHOD = `## How it is measured
 
 \`npm run bench -- --quick\` checks results, messages and bytes in half a minute; \`npm run bench -- --micro\` measures the kernels and single layers in
 one process; \`npm run bench -- --help\` shows how to choose networks, batches and links.
-
 `;

@@ -37,14 +37,14 @@ export function latencyPlot(results) {
   const legend = [
     [dot(24, 40, OURS), "Parley, this run, batch 1"],
     [dot(224, 40, MEASURED), "measured on a machine of this kind, without TLS"],
-    [dot(544, 40, "#fff", OTHERS), "as published, on the authors' machines"],
+    [dot(564, 40, "#fff", OTHERS), "as published, on the authors' machines"],
   ];
   return picture(
     WIDTH,
     y + 20,
     "Latency of one private prediction",
     text(16, 22, "Latency of one private prediction (logarithmic)", { size: 16, weight: "bold" }),
-    legend.map(([mark, what], i) => [mark, text([34, 234, 554][i], 44, what)]),
+    legend.map(([mark, what], i) => [mark, text([34, 234, 574][i], 44, what)]),
     parts,
   );
 }

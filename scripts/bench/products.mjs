@@ -19,16 +19,17 @@ export function productsTimer({ plan, weights }, batch) {
 
 function prepareLayer(plan, step, weights, records) {
   const { shape } = step;
+  const form = { bits: step.weightBits, width: step.width };
   const words = (tensor) => 8 * records * sizeOf(plan.tensors[tensor]);
   const sizes = [
-    ring.operandBytes(shape, 32),
-    ring.scratchBytes(shape, records),
+    ring.operandBytes(shape, form.bits, form.width),
+    ring.scratchBytes(shape, records, form.bits, form.width),
     words(step.input),
     words(step.output),
   ];
   const memory = ring.createRing(sizes.reduce((sum, bytes) => sum + ring.allocationBytes(bytes), 0));
   const [operandAt, scratch, x, y] = sizes.map((bytes) => memory.alloc(bytes));
-  const operand = ring.packOperand(memory, shape, weights, operandAt);
+  const operand = ring.packOperand(memory, shape, form, weights, operandAt);
   randomFillSync(memory.u8(x, words(step.input)));
   return (n) => ring.multiplyAdd(memory, operand, x, y, n, scratch);
 }
