@@ -1,9 +1,10 @@
-import { gateCounts, gateOf, isGateStep, maskBytes, sizeOf, weightCount } from "@parley/plan";
-import type { GateStep, LinearStep, Plan } from "@parley/plan";
+import { isGateStep, maskBytes, sizeOf, weightCount } from "@parley/plan";
+import type { LinearStep, Plan } from "@parley/plan";
 import { allocationBytes, createRing, multiplyAdd, operandBytes, packOperand, scratchBytes } from "@parley/ring";
 import type { PackedOperand, Ring } from "@parley/ring";
 
-import { CHUNK_BYTES, GATE_DEALERS } from "./gate-dealer.js";
+import { CHUNK_BYTES, copyOf } from "./gate-dealer.js";
+import { GateDealing } from "./gate-dealing.js";
 import { deriveMask, stepKey } from "./key-derivation.js";
 import type { BatchKeys } from "./key-derivation.js";
 import { Keystream } from "./keystream.js";
@@ -29,6 +30,7 @@ interface LinearWork {
 export class Dealing {
   private readonly key: Uint8Array;
   private readonly ring: Ring;
+  private readonly gates: GateDealing;
   /** Room for the largest step's work, used anew by each piece. */
   private readonly work: number;
   private readonly cache?: Map<number, PackedOperand>;
@@ -43,13 +45,8 @@ export class Dealing {
     const linear = plan.steps.flatMap((step) => (step.op === "linear" ? [step] : []));
     const operands = linear.map((step) => allocationBytes(operandBytes(step.shape, 64, step.width)));
     const cached = maskBytes(plan) <= CACHE_BYTES;
-    const work = plan.steps.map((step) =>
-      step.op === "linear"
-        ? this.linearBytes(step, cached)
-        : isGateStep(step)
-          ? GATE_DEALERS[step.gate].workBytes(gateOf(plan, step))
-          : 0,
-    );
+    const work = linear.map((step) => this.linearBytes(step, cached));
+    this.gates = new GateDealing(plan);
     const kept = cached ? operands.reduce((a, b) => a + b, 0) : 0;
     this.ring = createRing(kept + Math.max(0, ...work));
     if (cached) {
@@ -70,7 +67,7 @@ export class Dealing {
   async *corrections(keys: BatchKeys, records: number): AsyncGenerator<Uint8Array> {
     for (const [index, step] of this.plan.steps.entries()) {
       if (step.op === "linear") yield* this.linear(step, index, keys, records);
-      else if (isGateStep(step)) yield* this.gate(step, index, keys, records);
+      else if (isGateStep(step)) yield* this.gates.corrections(step, index, keys, records);
     }
   }
 
@@ -78,6 +75,7 @@ export class Dealing {
   destroy(): void {
     this.key.fill(0);
     this.ring.zero();
+    this.gates.destroy();
   }
 
   /** c1 = U*v - c0, protocol section 4; v from P1's key of the tensor's first reader, c0 from P0's. */
@@ -96,17 +94,11 @@ export class Dealing {
       c0.fill(ring.u8(at.c0, 8 * n * outputs));
       multiplyAdd(ring, operand, at.v, at.y, n, at.scratch);
       ring.exports.subWords(at.y, at.y, at.c0, n * outputs);
-      const c1 = ring.u8(at.y, 8 * n * outputs).slice();
+      const c1 = copyOf(ring.u8(at.y, 8 * n * outputs));
       ring.release(this.work);
       yield* pieces(c1);
       done += n;
     }
-  }
-
-  private *gate(step: GateStep, index: number, keys: BatchKeys, records: number): Generator<Uint8Array> {
-    const gate = gateOf(this.plan, step);
-    const counts = gateCounts(this.plan, step, records);
-    yield* GATE_DEALERS[step.gate].deal({ ring: this.ring, gate, counts, keys, step: index });
   }
 
   private pack(step: LinearStep, index: number, at: number): PackedOperand {
@@ -151,5 +143,5 @@ export class Dealing {
 }
 
 function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.slice(at, at + CHUNK_BYTES);
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 }

@@ -5,15 +5,12 @@ import type { Ring } from "@parley/ring";
 
 import { stepKey } from "./key-derivation.js";
 import type { BatchKeys } from "./key-derivation.js";
-import { Keystream } from "./keystream.js";
+import { Keystream, PIECE_BYTES } from "./keystream.js";
 
 /** Largest piece of corrections. */
 export const CHUNK_BYTES = 256 * 1024;
 
 export interface DealRequest {
-  /** Has workBytes free above its present mark. */
-  readonly ring: Ring;
-  readonly gate: TableGate;
   /** Elements of each gate of the step, in order. */
   readonly counts: readonly number[];
   readonly keys: BatchKeys;
@@ -21,73 +18,81 @@ export interface DealRequest {
   readonly step: number;
 }
 
+/** Deals the gates of one layout. P1's corrections come in pieces that belong to the caller. */
+export type Deal = (request: DealRequest) => Generator<Uint8Array>;
+
 /** The dealer's side of one kind of gate. A second kind implements the same. */
 export interface GateDealer {
-  /** Room that deal() needs in the ring between two pieces. */
+  /** Room in the ring for {@link prepare}, and for the work on one piece, which all gates share. */
+  specBytes(gate: TableGate): number;
   workBytes(gate: TableGate): number;
-  /** P1's corrections, in pieces that belong to the caller. Nothing is kept in the ring from one piece to the next. */
-  deal(request: DealRequest): Generator<Uint8Array>;
+  /** @param work where workBytes are: overwritten for each piece, so that batches may be dealt at the same time */
+  prepare(ring: Ring, gate: TableGate, work: number): Deal;
 }
 
 /** Rows per block that the dealer draws: the masks of opened bits, s_b, s_u. */
 const drawnBytes = (gate: TableGate): number => 16 * (gate.openedRows + gate.selectRows);
 
-const groupBlocks = (gate: TableGate): number => Math.max(1, Math.floor(CHUNK_BYTES / gate.blockBytes));
+const blocksIn = (bytes: number, gate: TableGate): number => Math.max(1, Math.floor(bytes / gate.blockBytes));
 
-/** Places in the ring for a group of blocks. */
-function work(ring: Ring, gate: TableGate, blocks: number) {
-  return {
-    spec: writeGate(ring, gate, 0),
-    r0: ring.alloc(8 * BLOCK * blocks),
-    r1: ring.alloc(8 * BLOCK * blocks),
-    p0: ring.alloc(gate.blockBytes * blocks),
-    drawn: ring.alloc(drawnBytes(gate) * blocks),
-    out: ring.alloc(gate.blockBytes * blocks),
-  };
-}
+const R_BYTES = 8 * BLOCK;
 
 /**
  * Protocol, section 5, offline. Each party's stream of the step holds, gate by gate, its shares of r and (P0) its blocks;
  * the dealer's own stream holds the masks' values. P1's blocks are the values less P0's shares.
  */
 const tableDealer: GateDealer = {
+  specBytes: gateSpecBytes,
+
   workBytes(gate) {
-    const blocks = groupBlocks(gate);
-    return (
-      gateSpecBytes(gate) +
-      2 * allocationBytes(8 * BLOCK * blocks) +
-      2 * allocationBytes(gate.blockBytes * blocks) +
-      allocationBytes(drawnBytes(gate) * blocks)
-    );
+    const blocks = blocksIn(CHUNK_BYTES, gate);
+    return allocationBytes((2 * R_BYTES + gate.blockBytes + drawnBytes(gate)) * blocks);
   },
 
-  *deal({ ring, gate, counts, keys, step }) {
-    const mark = ring.mark();
-    const r1 = new Keystream(stepKey(keys.key1, step));
-    const drawn = new Keystream(stepKey(keys.dealerKey, step));
-    let before = 0; // bytes of P0's stream that earlier gates took
-    for (const count of counts) {
-      const blocks = blocksOf(count);
-      const rBytes = 8 * BLOCK * blocks;
-      const r0 = new Keystream(stepKey(keys.key0, step), before);
-      const p0 = new Keystream(stepKey(keys.key0, step), before + rBytes);
-      before += rBytes + blocks * gate.blockBytes;
-      for (let done = 0; done < blocks;) {
-        const n = Math.min(groupBlocks(gate), blocks - done);
-        const at = work(ring, gate, n);
-        r0.fill(ring.u8(at.r0, 8 * BLOCK * n));
-        r1.fill(ring.u8(at.r1, 8 * BLOCK * n));
-        p0.fill(ring.u8(at.p0, gate.blockBytes * n));
-        drawn.fill(ring.u8(at.drawn, drawnBytes(gate) * n));
-        ring.exports.gateDeal(at.spec, at.r0, at.r1, at.p0, at.drawn, at.out, n);
-        const out = ring.u8(at.out, gate.blockBytes * n).slice();
-        ring.release(mark);
-        yield out;
-        done += n;
+  prepare(ring, gate, work) {
+    const spec = writeGate(ring, gate, 0);
+    const most = blocksIn(CHUNK_BYTES, gate);
+    const atOnce = blocksIn(PIECE_BYTES, gate);
+    const [r0At, r1At] = [work, work + R_BYTES * most];
+    const blocksAt = r1At + R_BYTES * most;
+    const drawnAt = blocksAt + gate.blockBytes * most;
+
+    return function* ({ counts, keys, step }) {
+      const r1 = new Keystream(stepKey(keys.key1, step));
+      const drawn = new Keystream(stepKey(keys.dealerKey, step));
+      const key0 = stepKey(keys.key0, step);
+      let before = 0; // bytes of P0's stream that earlier gates took
+      for (const count of counts) {
+        const blocks = blocksOf(count);
+        const r0 = new Keystream(key0, before);
+        const p0 = new Keystream(key0, before + R_BYTES * blocks);
+        before += (R_BYTES + gate.blockBytes) * blocks;
+        for (let done = 0; done < blocks; done += most) {
+          const group = Math.min(most, blocks - done);
+          r0.fill(ring.u8(r0At, R_BYTES * group));
+          r1.fill(ring.u8(r1At, R_BYTES * group));
+          drawn.fill(ring.u8(drawnAt, drawnBytes(gate) * group));
+          // P0's blocks become P1's while they are in the cache.
+          for (let n = 0; n < group; n += atOnce) {
+            const some = Math.min(atOnce, group - n);
+            const at = blocksAt + gate.blockBytes * n;
+            p0.fill(ring.u8(at, gate.blockBytes * some));
+            const rows = drawnAt + drawnBytes(gate) * n;
+            ring.exports.gateDeal(spec, r0At + R_BYTES * n, r1At + R_BYTES * n, at, rows, at, some);
+          }
+          yield copyOf(ring.u8(blocksAt, gate.blockBytes * group));
+        }
       }
-    }
+    };
   },
 };
+
+/** A copy in memory of its own that was not zeroed before. */
+export function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
 
 /** By the name that the plan gives. */
 export const GATE_DEALERS: Record<GateKind, GateDealer> = { table: tableDealer };
