@@ -11,7 +11,7 @@ const options = chosen();
 const say = (text) => console.error(text);
 // The engine alone needs these; the whole system needs all.
 const ENGINE = ["libs/testing", "libs/model", "services/dealer", "services/worker"];
-compile(options.submit || options.everything ? [] : ENGINE);
+if (!options["as-built"]) compile(options.submit || options.everything ? [] : ENGINE);
 if (options.micro) {
   const { measureParts } = await import("./bench/micro.mjs");
   await measureParts();

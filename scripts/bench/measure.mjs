@@ -13,7 +13,7 @@ const LEAST = 20;
 const LEAST_OF_LONG = 5;
 const LONG_MS = 5_000;
 /** Prepared runs are held up to so many bytes of correlations at P1, and so many batches. */
-const HOLD_BYTES = 192 << 20;
+const HOLD_BYTES = 96 << 20;
 const HOLD_BATCHES = 4;
 /** Inputs that are used in turn. Their right results are computed before. */
 const SAMPLES = 8;
@@ -60,7 +60,7 @@ async function runSeries(cast, clear, samples, { name, runs, warmUp }) {
       series.cpu[key] = (series.cpu[key] ?? 0) + after[key].cpuMs - before[key].cpuMs;
     for (let i = 0; i < HOLD_BATCHES; i++) {
       series.runs.push(await cast.p1.call("run", { sample: used++ % samples }));
-      await cast.p1.call("dry"); // wakes P0, as bind does before a run
+      await cast.p0.call("wake"); // as bind does before a run
       series.dry.push(await cast.p1.call("dry"));
       series.float.push(await clear.float());
       series.products.push(clear.products());

@@ -17,6 +17,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --quick              a few networks, few runs; fails on wrong results, message or byte counts only; writes no document
   --engine             leave out the whole system of all services (submit to result)
   --submit             measure only the whole system of all services
+  --as-built           do not compile first: measure what was compiled last
   --micro              measure kernels and single layers in one process instead
   --help               this text
 
@@ -35,7 +36,9 @@ export function readOptions(given) {
       link: { type: "string", multiple: true },
       runs: { type: "string" },
       json: { type: "string" },
-      ...Object.fromEntries(["quick", "engine", "submit", "micro", "help"].map((name) => [name, { type: "boolean" }])),
+      ...Object.fromEntries(
+        ["quick", "engine", "submit", "micro", "as-built", "help"].map((name) => [name, { type: "boolean" }]),
+      ),
     },
   });
   const list = (option, all) => {

@@ -42,12 +42,23 @@ function dependencies({ certificate, agreement, weights, masked }, asked = () =>
   return { own, trust, logger, parts };
 }
 
-/** P0: serves sessions. @returns its address; @param asked see {@link dependencies} */
+/** How long P0 is kept awake for a dry exchange that comes at once. */
+const AWAKE_MS = 20;
+
+/**
+ * P0: serves sessions. @param asked see {@link dependencies}
+ * @returns its address; and `wake`, after which it waits for a dry exchange as it waits for a run that it has bound
+ */
 export async function serveSessions(setting, asked) {
   if (setting.agreement.party !== PARTY_SERVER) throw new Error("P0 has the model owner's side of the agreement");
   const { own, trust, logger, parts } = dependencies(setting, asked);
   const server = new PeerServer(own, trust, parts, logger);
-  return `localhost:${await server.listen("127.0.0.1:0")}`;
+  const { poller } = parts;
+  const wake = () => {
+    poller.start();
+    setTimeout(() => poller.stop(), AWAKE_MS);
+  };
+  return { address: `localhost:${await server.listen("127.0.0.1:0")}`, wake };
 }
 
 /** P1: opens streams to P0; each carries one run after the other. */

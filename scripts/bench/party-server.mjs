@@ -4,11 +4,16 @@ import { answer } from "./process-calls.mjs";
 const clock = process.env.PARLEY_BENCH_KERNELS ? await import("./kernel-clock.mjs") : undefined;
 const { serveSessions } = await import("./party-engine.mjs");
 
+let served;
+
 answer({
-  serve: (setting) =>
-    serveSessions(setting, (what) => {
+  async serve(setting) {
+    served = await serveSessions(setting, (what) => {
       if (what === "bindRun") clock?.start();
       if (what === "runEnded") clock?.stop();
-    }),
+    });
+    return served.address;
+  },
+  wake: () => served.wake(),
   kernels: () => clock?.take(),
 });
