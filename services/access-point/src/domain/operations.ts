@@ -40,7 +40,7 @@ interface Parts {
 }
 
 /** How long signed statements are gathered before they are sent. */
-const GATHER_MS = 100;
+const GATHER_MS = 250;
 
 /** Everything that goes on by itself while the access point runs. */
 export class Operations {

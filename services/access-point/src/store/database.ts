@@ -1,5 +1,5 @@
 import { Code, ParleyError } from "@parley/proto";
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, closeSync, fdatasync, fdatasyncSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { MIGRATIONS } from "./schema.js";
@@ -8,26 +8,31 @@ export type Value = SQLInputValue;
 type Bind = Readonly<Record<string, Value>>;
 
 /**
- * The vault's tables. One process, one connection: every commit is on disk before it returns (WAL, synchronous = FULL), and
- * a second process cannot open the same folder.
+ * The vault's tables. One process, one connection; a second process cannot open the same folder. SQLite commits into its
+ * write-ahead log (synchronous = NORMAL: it synchronises a new log's header and every checkpoint itself) and this class
+ * synchronises the log: at once, so that every commit is on disk when it returns, or for a {@link commit} that somebody
+ * else follows with {@link sync}, without holding up the process.
  */
 export class VaultDatabase {
   private readonly database: DatabaseSync;
+  private readonly file: string;
+  private log: number | undefined;
+  private failed: Error | undefined;
   private readonly statements = new Map<string, StatementSync>();
   private depth = 0;
 
   /** @throws ParleyError FAILED_PRECONDITION where another process has the folder open */
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const file = join(folder, "vault.sqlite");
-    this.database = new DatabaseSync(file);
+    this.file = join(folder, "vault.sqlite");
+    this.database = new DatabaseSync(this.file);
     try {
       this.database.exec(
-        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; " +
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; " +
           // What is deleted, an input above all, is overwritten and not only unlinked.
           "PRAGMA secure_delete = ON",
       );
-      chmodSync(file, 0o600);
+      chmodSync(this.file, 0o600);
       this.migrate();
     } catch (cause) {
       this.database.close();
@@ -52,13 +57,53 @@ export class VaultDatabase {
     return this.statement(sql).all(values) as T[];
   }
 
-  /** Number of rows changed. */
+  /** Number of rows changed; on disk when it returns, save within a transaction. */
   run(sql: string, values: Bind = {}): number {
-    return Number(this.statement(sql).run(values).changes);
+    this.requireSound();
+    const changes = Number(this.statement(sql).run(values).changes);
+    if (this.depth === 0) this.syncNow();
+    return changes;
   }
 
   /** All or nothing; on disk when it returns. Within another one: a savepoint. */
   transaction<T>(work: () => T): T {
+    const result = this.commit(work);
+    if (this.depth === 0) this.syncNow();
+    return result;
+  }
+
+  /** Puts all that was committed so far on disk, without holding up the process. @throws Error where the disk fails */
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fdatasync(this.openLog(), (error) => (error ? reject(this.fail(error)) : resolve()));
+    });
+  }
+
+  private syncNow() {
+    try {
+      fdatasyncSync(this.openLog());
+    } catch (error) {
+      throw this.fail(error);
+    }
+  }
+
+  private openLog(): number {
+    return (this.log ??= openSync(`${this.file}-wal`, "r+"));
+  }
+
+  /** What a failed synchronisation left on the disk is not known, and the next one may seem to succeed: nothing is written any more. */
+  private fail(cause: unknown): Error {
+    this.failed ??= new Error("the vault's disk failed; restart the access point when it is sound", { cause });
+    return this.failed;
+  }
+
+  private requireSound() {
+    if (this.failed) throw this.failed;
+  }
+
+  /** All or nothing; on disk only after {@link sync}. Within another one: a savepoint. */
+  commit<T>(work: () => T): T {
+    this.requireSound();
     const point = `level${this.depth}`;
     this.statement(this.depth === 0 ? "BEGIN IMMEDIATE" : `SAVEPOINT ${point}`).run();
     this.depth++;
@@ -81,6 +126,8 @@ export class VaultDatabase {
 
   close() {
     if (this.database.isOpen) this.database.close();
+    if (this.log !== undefined) closeSync(this.log);
+    this.log = undefined;
   }
 
   private statement(sql: string): StatementSync {

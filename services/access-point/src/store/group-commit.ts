@@ -1,5 +1,10 @@
 import type { VaultDatabase } from "./database.js";
 
+interface Committed {
+  readonly answer: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 interface Waiting {
   readonly work: () => unknown;
   readonly resolve: (value: unknown) => void;
@@ -18,6 +23,9 @@ export class GroupCommit {
   private waiting: Waiting[] = [];
   private deferred: (() => void)[] = [];
   private timer: NodeJS.Timeout | undefined;
+  /** Committed, and not known to be on disk. */
+  private readonly committed: Committed[] = [];
+  private isSyncing = false;
 
   constructor(private readonly database: VaultDatabase) {}
 
@@ -39,25 +47,30 @@ export class GroupCommit {
 
   /** Does what was put off. */
   settle() {
+    const deferred = this.takeDeferred();
+    if (deferred.length > 0) this.database.transaction(() => deferred.forEach((work) => work()));
+  }
+
+  private takeDeferred() {
     clearTimeout(this.timer);
     this.timer = undefined;
-    const deferred = this.deferred.splice(0);
-    if (deferred.length > 0) this.database.transaction(() => deferred.forEach((work) => work()));
+    return this.deferred.splice(0);
   }
 
   private flush() {
     const group = this.waiting.splice(0, MOST);
     if (this.waiting.length > 0) setImmediate(() => this.flush());
-    const answers: (() => void)[] = [];
+    const deferred = this.takeDeferred();
+    const answers: Committed[] = [];
     try {
-      this.database.transaction(() => {
-        this.settle();
+      this.database.commit(() => {
+        for (const work of deferred) work();
         for (const { work, resolve, reject } of group) {
           try {
-            const value = this.database.transaction(work);
-            answers.push(() => resolve(value));
+            const value = this.database.commit(work);
+            answers.push({ answer: () => resolve(value), reject });
           } catch (error) {
-            answers.push(() => reject(error));
+            answers.push({ answer: () => reject(error), reject });
           }
         }
       });
@@ -65,6 +78,23 @@ export class GroupCommit {
       for (const { reject } of group) reject(error);
       return;
     }
-    for (const answer of answers) answer();
+    this.committed.push(...answers);
+    void this.sync();
+  }
+
+  /** What is committed while the disk works is put on it by the next write. */
+  private async sync() {
+    if (this.isSyncing) return;
+    this.isSyncing = true;
+    while (this.committed.length > 0) {
+      const answers = this.committed.splice(0);
+      try {
+        await this.database.sync();
+        for (const { answer } of answers) answer();
+      } catch (error) {
+        for (const { reject } of answers) reject(error);
+      }
+    }
+    this.isSyncing = false;
   }
 }

@@ -1,9 +1,10 @@
 import { Code } from "@parley/proto";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { seconds } from "./database.js";
+import { ROW_BYTES } from "./job-content.js";
 import { Vault } from "./vault.js";
 
 const opened: Vault[] = [];
@@ -74,6 +75,38 @@ describe("batches", () => {
     vault.ledger.recordBatch(batch(1));
     expect(() => vault.database.run("DELETE FROM batches")).toThrow(/never forgotten/);
     expect(() => vault.database.run("UPDATE batches SET records = 2")).toThrow(/never change/);
+  });
+});
+
+describe("group commit", () => {
+  it("answers after the disk has all of it, does what was put off with it, and goes on after a refusal", async () => {
+    const vault = withAgreement(open());
+    const order: string[] = [];
+    vault.group.later(() => order.push("put off"));
+    const first = vault.group.run(() => vault.ledger.recordBatch(batch(1))).then(() => order.push("first"));
+    const again = vault.group.run(() => vault.ledger.recordBatch(batch(1)));
+    await expect(again).rejects.toEqual(refused("BATCH_USED", Code.ALREADY_EXISTS));
+    await first;
+    expect(order).toEqual(["put off", "first"]);
+    // While the disk works, more is committed; it is answered by the next write.
+    let written = 0;
+    const { database } = vault;
+    const sync = database.sync.bind(database);
+    database.sync = () => sync().finally(() => written++);
+    await Promise.all(
+      Array.from({ length: 300 }, (_, i) => vault.group.run(() => vault.ledger.recordBatch(batch(2 + i)))),
+    );
+    expect(written).toBeGreaterThan(0);
+    expect(written).toBeLessThan(100);
+  });
+
+  it("writes nothing any more once the disk has failed", async () => {
+    const vault = withAgreement(open());
+    vault.ledger.recordBatch(batch(1));
+    closeSync((vault.database as unknown as { log: number }).log); // as a disk that is gone
+    await expect(vault.group.run(() => vault.ledger.recordBatch(batch(2)))).rejects.toThrow("disk failed");
+    expect(() => vault.ledger.recordBatch(batch(3))).toThrow("disk failed");
+    (vault.database as unknown as { log: number | undefined }).log = undefined;
   });
 });
 
@@ -191,6 +224,32 @@ describe("jobs", () => {
     expect(vault.attempts.runs("att_1")[0].output!.toString()).toBe("x");
     expect(vault.attempts.end("att_1", { succeeded: false, retryable: true })!.revealed).toBe(8);
     expect(vault.attempts.end("att_1", { succeeded: true })).toBeUndefined();
+  });
+});
+
+describe("content of jobs", () => {
+  it("is a row where it is small and a file where it is large, and is gone when removed", async () => {
+    const path = folder();
+    const vault = open(path);
+    const [small, large] = [Buffer.alloc(100, 1), Buffer.alloc(ROW_BYTES + 1, 2)];
+    for (const [job, bytes] of [
+      ["job_1", small],
+      ["job_2", large],
+    ] as const) {
+      const keep = await vault.content.store("inputs", job, [bytes.subarray(0, 40), bytes.subarray(40)]);
+      vault.database.transaction(keep);
+    }
+    expect(readdirSync(join(path, "inputs"))).toEqual(["job_2"]);
+    vault.close();
+    const again = open(path);
+    expect(await again.content.read("inputs", "job_1")).toEqual(small);
+    expect(await again.content.size("inputs", "job_2")).toBe(large.length);
+    const pieces: Buffer[] = [];
+    for await (const piece of again.content.stream("inputs", "job_2")) pieces.push(piece);
+    expect(Buffer.concat(pieces)).toEqual(large);
+    await expect(again.content.read("results", "job_1")).rejects.toThrow();
+    for (const job of ["job_1", "job_2"]) await again.content.remove("inputs", job);
+    for (const job of ["job_1", "job_2"]) await expect(again.content.read("inputs", job)).rejects.toThrow();
   });
 });
 

@@ -1,6 +1,7 @@
 import { claimedStatementSigner, isId, verifyStatement } from "@parley/agreement";
 import { Code, ParleyError, type agreements } from "@parley/proto";
 import type { AuditEvent, CallContext } from "@parley/service-kit";
+import type { AgreementRow } from "../store/agreement-store.js";
 import type { RunReport } from "../store/reservation-store.js";
 import { presentAgreement } from "../domain/present.js";
 import { refusing } from "../domain/refusal.js";
@@ -32,12 +33,18 @@ export function quotaHandlers(d: AgreementsDependencies) {
     reportRuns: async ({ reports }: agreements.ReportRunsRequest, context: CallContext) => {
       requireFew(reports);
       const caller = callerOf(context);
+      const rows = new Map<string, Promise<AgreementRow>>();
+      const find = (id: string) => {
+        const row = rows.get(id) ?? own(d.store, id, caller);
+        rows.set(id, row);
+        return row;
+      };
       const outcomes: agreements.ReportOutcome[] = [];
       const good: { index: number; report: Awaited<ReturnType<typeof readReport>> }[] = [];
       for (const [index, text] of reports.entries())
         try {
           outcomes.push(TAKEN);
-          good.push({ index, report: await readReport(d, text, caller) });
+          good.push({ index, report: await readReport(find, text, caller) });
         } catch (error) {
           if (!(error instanceof ParleyError)) throw error;
           outcomes[index] = outcomeOf(error);
@@ -78,13 +85,13 @@ const refusalOf = (answer: "unknown" | "conflict", { agreementId, jobId, attempt
 
 /** A report of the caller about an agreement whose model it owns. @throws ParleyError */
 async function readReport(
-  d: AgreementsDependencies,
+  find: (id: string) => Promise<AgreementRow>,
   statement: string,
   caller: string,
 ): Promise<RunReport & { event: AuditEvent }> {
   const signer = refusing(() => claimedStatementSigner("run-report", statement));
-  const { agreement, job, attempt, run, records, revealed } = await verifyReport(d, statement, caller);
-  const row = await own(d.store, agreement, caller);
+  const { agreement, job, attempt, run, records, revealed } = await verifyReport(find, statement, caller);
+  const row = await find(agreement);
   if (signer !== caller || row.modelOwner !== caller)
     throw new ParleyError(
       Code.PERMISSION_DENIED,
@@ -101,9 +108,9 @@ async function readReport(
   return { agreementId: agreement, jobId: job, attempt, run, records, revealed, statement, event };
 }
 
-async function verifyReport(d: AgreementsDependencies, report: string, caller: string) {
+async function verifyReport(find: (id: string) => Promise<AgreementRow>, report: string, caller: string) {
   const payload = report.split(".")[1] ?? "";
-  const row = await own(d.store, claimedAgreement(payload), caller);
+  const row = await find(claimedAgreement(payload));
   return refusing(() => verifyStatement("run-report", report, keyOf(row, caller))).body;
 }
 

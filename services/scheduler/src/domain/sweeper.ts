@@ -1,5 +1,5 @@
 import type { Logger } from "@parley/service-kit";
-import type { JobRow, JobStore } from "../store/job-store.js";
+import type { JobStore, UnreleasedJob } from "../store/job-store.js";
 import type { OutboxRow, OutboxStore } from "../store/outbox-store.js";
 import type { AgreementsClient } from "./job-intake.js";
 import type { JobQueue } from "./job-queue.js";
@@ -7,7 +7,7 @@ import type { JobQueue } from "./job-queue.js";
 /** At most what agreements take in one call. */
 const PAGE = 1_000;
 /** How long what jobs leave behind is gathered; nobody waits for it. */
-const GATHER_MS = 100;
+const GATHER_MS = 250;
 
 interface Settings {
   readonly everyMs: number;
@@ -93,7 +93,10 @@ export class Sweeper {
   }
 
   private async send(): Promise<void> {
-    for (let rows = await this.outbox.claim(PAGE); rows.length > 0; rows = await this.outbox.claim(PAGE)) {
+    for (let isMore = true; isMore;) {
+      const rows = await this.outbox.claim(PAGE);
+      if (rows.length === 0) return;
+      isMore = rows.length === PAGE;
       const ids = rows.map(({ id }) => id);
       try {
         await this.agreements.appendAudit({ notes: rows.map(noteOf) });
@@ -106,7 +109,10 @@ export class Sweeper {
   }
 
   private async release(): Promise<void> {
-    for (let jobs = await this.jobs.unreleased(PAGE); jobs.length > 0; jobs = await this.jobs.unreleased(PAGE)) {
+    for (let isMore = true; isMore;) {
+      const jobs = await this.jobs.unreleased(PAGE);
+      if (jobs.length === 0) return;
+      isMore = jobs.length === PAGE;
       await this.agreements.release({ jobs: jobs.map(releaseOf) });
       await this.jobs.markReleased(jobs.map(({ id }) => id));
     }
@@ -135,7 +141,7 @@ function noteOf({ id, action, actor, subject, traceId, details, organisations, a
   return { entry: { sequence: 0n, at: undefined, action, actor, subject, traceId, details: text }, organisations };
 }
 
-const releaseOf = ({ id: jobId, agreementId, attempts, lastTicketExpires }: JobRow) => ({
+const releaseOf = ({ id: jobId, agreementId, attempts, lastTicketExpires }: UnreleasedJob) => ({
   jobId,
   agreementId,
   ticketsGiven: attempts,

@@ -84,3 +84,11 @@ WITH free AS (
   RETURNING o.id::float8 AS id, o.action, o.actor, o.subject, o.trace_id AS "traceId", o.details, o.organisations, o.at
 )
 SELECT * FROM claimed ORDER BY id`;
+
+export const TOLD = `DELETE FROM scheduler.audit_outbox WHERE id = ANY($1::bigint[])`;
+
+export const UNRELEASED = `
+SELECT id, agreement_id AS "agreementId", attempts, last_ticket_expires AS "lastTicketExpires"
+FROM scheduler.job WHERE state IN ('succeeded', 'failed', 'cancelled') AND NOT released LIMIT $1`;
+
+export const RELEASED = `UPDATE scheduler.job SET released = true WHERE id = ANY($1::text[])`;

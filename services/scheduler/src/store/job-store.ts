@@ -1,7 +1,7 @@
 import { Batches, type Database } from "@parley/service-kit";
 import { and, asc, desc, eq, gt, inArray, isNull, sql } from "drizzle-orm";
 import { tellEnd } from "./job-events.js";
-import { CREATE, WAITING } from "./job-statements.js";
+import { CREATE, RELEASED, UNRELEASED, WAITING } from "./job-statements.js";
 import * as schema from "./schema.js";
 
 export type SchedulerDatabase = Database<typeof schema>;
@@ -31,6 +31,8 @@ export interface FirstAttempt {
   readonly epoch: number;
   readonly ticketExpires: Date;
 }
+
+export type UnreleasedJob = Pick<JobRow, "id" | "agreementId" | "attempts" | "lastTicketExpires">;
 
 const j = schema.jobs;
 const LIVE = ["queued", "running"] as const;
@@ -135,21 +137,12 @@ export class JobStore {
   }
 
   /** Ended jobs that agreements have not been told of. */
-  async unreleased(limit: number): Promise<JobRow[]> {
-    const ended = inArray(j.state, ["succeeded", "failed", "cancelled"]);
-    return this.database.db
-      .select()
-      .from(j)
-      .where(and(ended, eq(j.released, false)))
-      .limit(limit);
+  unreleased(limit: number): Promise<UnreleasedJob[]> {
+    return this.database.query<UnreleasedJob>("scheduler-unreleased", UNRELEASED, [limit]);
   }
 
   async markReleased(ids: readonly string[]): Promise<void> {
-    if (ids.length > 0)
-      await this.database.db
-        .update(j)
-        .set({ released: true })
-        .where(inArray(j.id, [...ids]));
+    if (ids.length > 0) await this.database.query("scheduler-released", RELEASED, [ids]);
   }
 
   /** Of these ids, those that are no job's. */

@@ -1,5 +1,5 @@
 import { inArray } from "drizzle-orm";
-import { CLAIM } from "./job-statements.js";
+import { CLAIM, TOLD } from "./job-statements.js";
 import type { SchedulerDatabase } from "./job-store.js";
 import * as schema from "./schema.js";
 
@@ -17,7 +17,7 @@ export class OutboxStore {
   }
 
   async remove(ids: readonly number[]): Promise<void> {
-    if (ids.length > 0) await this.database.db.delete(o).where(inArray(o.id, [...ids]));
+    if (ids.length > 0) await this.database.query("scheduler-told", TOLD, [ids]);
   }
 
   /** Gives claimed rows back at once, where sending failed. */

@@ -32,6 +32,7 @@ export class SchedulerLink {
 
   /** One stream, until it ends. */
   async attach(signal: AbortSignal, alive: () => void): Promise<void> {
+    await this.vault.group.run(() => {}); // what is reported below must be on disk
     const outgoing = new MessageQueue<scheduler.AttachRequest>();
     const finished = this.vault.attempts.unrecorded();
     const reported = new Set(finished.map(({ id }) => id));
