@@ -70,10 +70,31 @@ export interface TableGate extends GateParameters {
   readonly openings: readonly GateOpening[];
 }
 
-/** n bits cut into m chunks of at most `most` bits (more where that made over 8), as even as possible, least significant first. */
-export function cut(n: number, most: number): number[] {
-  const m = Math.min(8, Math.ceil(n / most));
-  return Array.from({ length: m }, (_, i) => Math.floor(n / m) + (i < n % m ? 1 : 0));
+/** Longest chain: its products double with each chunk. */
+const MOST_CHUNKS = 8;
+/** What one more opened row is worth in rows that are read: it travels in both directions. */
+const OPENED_ROW = 10;
+
+/** n bits cut into m chunks, as even as possible, the longer ones first (least significant). */
+const evenly = (n: number, m: number): number[] =>
+  Array.from({ length: m }, (_, i) => Math.floor(n / m) + (i < n % m ? 1 : 0));
+
+/** n bits cut into chunks of at most `most` bits (more where that made over 8). */
+export const cut = (n: number, most: number): number[] => evenly(n, Math.min(MOST_CHUNKS, Math.ceil(n / most)));
+
+/** Rows of tables and of products of masks that a chain of these chunks has. */
+const rowsOf = (chunks: readonly number[]): number => {
+  const [m, sets] = [chunks.length, 2 ** (chunks.length - 1)];
+  return chunks.reduce((sum, t) => sum + 2 ** t - 1, 0) + (sets - m) + (2 * sets - m - 1);
+};
+
+/** n bits cut so that the chain costs least: short chunks have small tables, but more bits to open and more products. */
+export function cheapest(n: number): number[] {
+  if (n === 0) return [];
+  const cost = (chunks: number[]): number => rowsOf(chunks) + OPENED_ROW * (2 * chunks.length - 2);
+  return Array.from({ length: Math.min(MOST_CHUNKS, n) }, (_, i) => evenly(n, i + 1)).reduce((best, chunks) =>
+    cost(chunks) < cost(best) ? chunks : best,
+  );
 }
 
 export const blocksOf = (count: number): number => Math.ceil(count / BLOCK);
@@ -87,19 +108,17 @@ function check({ function: f, width, shift, modulus }: GateParameters): void {
   if (modulus < 1 || modulus > 64) throw new RangeError(`a ${f} gate cannot share its output modulo 2^${modulus}`);
 }
 
-/** Largest chunks: protocol, section 5, "Cut high chains in chunks of at most 6, low ones of at most 4". */
-const MOST = { high: 6, low: 4 };
-
 /**
  * Layout of a gate. Pure; any valid width, also those that no plan uses. `most` is for tests of other cuts.
  * @throws RangeError for parameters outside protocol section 5
  */
-export function tableGate(p: GateParameters, most = MOST): TableGate {
+export function tableGate(p: GateParameters, most?: { high: number; low: number }): TableGate {
   check(p);
   const { width, shift, modulus } = p;
   const relu = p.function === "relu";
-  const high = relu ? cut(width - 1 - shift, most.high) : [];
-  const low = cut(shift, most.low);
+  const chunksOf = (n: number, largest?: number): number[] => (largest ? cut(n, largest) : cheapest(n));
+  const high = relu ? chunksOf(width - 1 - shift, most?.high) : [];
+  const low = chunksOf(shift, most?.low);
   let row = 0;
   const take = (rows: number): number => (row += rows) - rows;
   const tables = [high, low].map((chunks) => chunks.map((t) => take(2 ** t - 1)));

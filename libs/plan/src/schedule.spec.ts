@@ -78,11 +78,29 @@ describe("the table gate", () => {
     expect(cut(0, 4)).toEqual([]);
   });
 
+  it("has the chains that cost least, unless told otherwise", () => {
+    const chunks = (width: number, shift: number): (readonly number[])[] => {
+      const { high, low } = tableGate({ kind: "table", function: "relu", width, shift, modulus: width });
+      return [high.chunks, low.chunks];
+    };
+    expect(chunks(48, 16)).toEqual([
+      [6, 5, 5, 5, 5, 5],
+      [4, 4, 4, 4],
+    ]);
+    expect(chunks(40, 16)).toEqual([
+      [5, 5, 5, 4, 4],
+      [4, 4, 4, 4],
+    ]);
+    expect(chunks(62, 0)).toEqual([[8, 8, 8, 8, 8, 7, 7, 7], []]);
+    expect(chunks(4, 2)).toEqual([[1], [2]]);
+  });
+
   it.each([
-    // opened in steps 3 and 5, words per element, bytes per element to P1 (protocol, section 5: 90, 131 and 67 without s_b, s_u)
+    // opened in steps 3 and 5, words per element, bytes per element to P1
     [48, 16, 16, 2, 5, 89.375],
     [48, 0, 14, 1, 3, 130.875],
-    [32, 10, 10, 2, 5, 67.25],
+    [40, 16, 14, 2, 5, 71.5],
+    [32, 10, 12, 2, 5, 62.125],
   ])("width %i, shift %i: layout", (width, shift, opened, select, words, bytes) => {
     const gate = tableGate({ kind: "table", function: "relu", width, shift, modulus: width });
     expect([gate.openedRows, gate.selectRows, gate.words]).toEqual([opened, select, words]);
