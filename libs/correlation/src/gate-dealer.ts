@@ -18,7 +18,7 @@ export interface DealRequest {
   readonly step: number;
 }
 
-/** Deals the gates of one layout. P1's corrections come in pieces that belong to the caller. */
+/** Deals the gates of one layout, P1's corrections in pieces that belong to the caller. Erases its work when it ends, or its reader goes. */
 export type Deal = (request: DealRequest) => Generator<Uint8Array>;
 
 /** The dealer's side of one kind of gate. A second kind implements the same. */
@@ -53,35 +53,43 @@ const tableDealer: GateDealer = {
     const spec = writeGate(ring, gate, 0);
     const most = blocksIn(CHUNK_BYTES, gate);
     const atOnce = blocksIn(PIECE_BYTES, gate);
-    const [r0At, r1At] = [work, work + R_BYTES * most];
-    const blocksAt = r1At + R_BYTES * most;
-    const drawnAt = blocksAt + gate.blockBytes * most;
+    const perBlock = 2 * R_BYTES + gate.blockBytes + drawnBytes(gate);
 
     return function* ({ counts, keys, step }) {
       const r1 = new Keystream(stepKey(keys.key1, step));
       const drawn = new Keystream(stepKey(keys.dealerKey, step));
       const key0 = stepKey(keys.key0, step);
+      let r0 = new Keystream(key0);
       let before = 0; // bytes of P0's stream that earlier gates took
-      for (const count of counts) {
-        const blocks = blocksOf(count);
-        const r0 = new Keystream(key0, before);
-        const p0 = new Keystream(key0, before + R_BYTES * blocks);
-        before += (R_BYTES + gate.blockBytes) * blocks;
-        for (let done = 0; done < blocks; done += most) {
-          const group = Math.min(most, blocks - done);
-          r0.fill(ring.u8(r0At, R_BYTES * group));
-          r1.fill(ring.u8(r1At, R_BYTES * group));
-          drawn.fill(ring.u8(drawnAt, drawnBytes(gate) * group));
-          // P0's blocks become P1's while they are in the cache.
-          for (let n = 0; n < group; n += atOnce) {
-            const some = Math.min(atOnce, group - n);
-            const at = blocksAt + gate.blockBytes * n;
-            p0.fill(ring.u8(at, gate.blockBytes * some));
-            const rows = drawnAt + drawnBytes(gate) * n;
-            ring.exports.gateDeal(spec, r0At + R_BYTES * n, r1At + R_BYTES * n, at, rows, at, some);
+      const room = Math.min(most, Math.max(0, ...counts.map(blocksOf)));
+      const [r0At, r1At] = [work, work + R_BYTES * room];
+      const blocksAt = r1At + R_BYTES * room;
+      const drawnAt = blocksAt + gate.blockBytes * room;
+      try {
+        for (const count of counts) {
+          const blocks = blocksOf(count);
+          // What one group holds is read as it lies: P0's shares of r, then its blocks.
+          const p0 = blocks <= most ? r0 : new Keystream(key0, before + R_BYTES * blocks);
+          before += (R_BYTES + gate.blockBytes) * blocks;
+          for (let done = 0; done < blocks; done += most) {
+            const group = Math.min(most, blocks - done);
+            r0.fill(ring.u8(r0At, R_BYTES * group));
+            r1.fill(ring.u8(r1At, R_BYTES * group));
+            drawn.fill(ring.u8(drawnAt, drawnBytes(gate) * group));
+            // P0's blocks become P1's while they are in the cache.
+            for (let n = 0; n < group; n += atOnce) {
+              const some = Math.min(atOnce, group - n);
+              const at = blocksAt + gate.blockBytes * n;
+              p0.fill(ring.u8(at, gate.blockBytes * some));
+              const rows = drawnAt + drawnBytes(gate) * n;
+              ring.exports.gateDeal(spec, r0At + R_BYTES * n, r1At + R_BYTES * n, at, rows, at, some);
+            }
+            yield copyOf(ring.u8(blocksAt, gate.blockBytes * group));
           }
-          yield copyOf(ring.u8(blocksAt, gate.blockBytes * group));
+          if (p0 !== r0) r0 = new Keystream(key0, before);
         }
+      } finally {
+        ring.u8(work, perBlock * room).fill(0);
       }
     };
   },
