@@ -3,7 +3,7 @@ export * from "./words";
 export * from "./pack";
 export * from "./linear-wide";
 export * from "./linear-limbs";
-export * from "./linear-tiles";
+export * from "../build/linear-kernels";
 export * from "./gate-slice";
 export * from "./gate-lookup";
 export * from "./gate-fold";

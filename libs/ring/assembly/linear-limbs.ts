@@ -7,7 +7,8 @@ const CUT_16_16: i32 = 1; // 16, 16
 const CUT_8_16_16: i32 = 2; // 8, 16, 16
 const CUT_16_16_16: i32 = 3; // 16, 16, 16
 const CUT_14_16_16_16: i32 = 4; // 14, 16, 16, 16
-const CUT_13_14_13: i32 = 5; // 13, 14, the sum of both, 13
+const CUT_13_14_13: i32 = 5; // 13, 14, 13
+const CUT_13_14_SUM_13: i32 = 6; // 13, 14, the sum of both, 13
 
 @inline
 function half(shift: i32, bits: i32): i64 {
@@ -43,12 +44,13 @@ function limb(out: usize, step: usize, words: usize, count: i32, bias: i64, shif
 
 /** Cuts count words: vector v of limb l goes to out + v * step + l * next. */
 export function splitLimbs(cut: i32, out: usize, step: usize, next: usize, words: usize, count: i32): void {
-  if (cut == CUT_13_14_13) {
+  if (cut >= CUT_13_14_13) {
+    const summed = cut == CUT_13_14_SUM_13;
     const bias = half(0, 13) + half(13, 14) + half(27, 13);
     limb(out, step, words, count, bias, 0, 13);
     limb(out + next, step, words, count, bias, 13, 14);
-    limb(out + 3 * next, step, words, count, bias, 27, 13);
-    for (let i: i32 = 0; i < count; i += 8) {
+    limb(out + (summed ? 3 : 2) * next, step, words, count, bias, 27, 13);
+    for (let i: i32 = 0; summed && i < count; i += 8) {
       v128.store(out + 2 * next, v128.add<i16>(v128.load(out), v128.load(out + next)));
       out += step;
     }

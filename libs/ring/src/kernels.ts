@@ -1,7 +1,8 @@
 import type { GateKernels } from "./gate-kernels.js";
+import type { LinearKernels } from "./linear-kernels.js";
 
 /** The exports of build/ring.wasm; described in assembly/. All parameters are pointers (bytes) or 32-bit integers. */
-export interface Kernels extends GateKernels {
+export interface Kernels extends GateKernels, LinearKernels {
   heapBase(): number;
   addWords(out: number, a: number, b: number, count: number): void;
   subWords(out: number, a: number, b: number, count: number): void;
@@ -34,48 +35,6 @@ export interface Kernels extends GateKernels {
   ): void;
   packWords(out: number, words: number, count: number, bits: number): void;
   unpackWords(words: number, packed: number, count: number, bits: number): void;
-  splitLimbs(cut: number, out: number, step: number, next: number, words: number, count: number): void;
-  widenWords(words: number, integers: number, count: number): void;
-  gatherPairs(out: number, step: number, limbs: number, index: number, count: number): void;
-  pairPlanes(
-    out: number,
-    limbs: number,
-    channels: number,
-    inHeight: number,
-    inWidth: number,
-    padTop: number,
-    padLeft: number,
-    height: number,
-    stride: number,
-    phase: number,
-    dilation: number,
-  ): void;
-  multiplyRows(
-    kind: number,
-    y: number,
-    yRecord: number,
-    w: number,
-    panel: number,
-    count: number,
-    x: number,
-    xRecord: number,
-    records: number,
-    steps: number,
-  ): void;
-  multiplyTiles(
-    kind: number,
-    y: number,
-    outHeight: number,
-    outWidth: number,
-    w: number,
-    panel: number,
-    count: number,
-    x: number,
-    xRow: number,
-    table: number,
-    plane: number,
-    steps: number,
-  ): void;
   splitWords(low: number, high: number, words: number, count: number): void;
   multiply32(
     y: number,

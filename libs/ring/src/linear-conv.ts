@@ -9,12 +9,12 @@ const READ_AHEAD = 16;
 
 const align16 = (bytes: number) => Math.ceil(bytes / 16) * 16;
 
-/** A direct convolution on limbs: no patches, tiles of two output channels and four columns over planes of pairs. */
+/** A direct convolution on limbs: no patches, tiles of a few output channels and four columns over planes of pairs. */
 export class ConvLimbs implements LinearMethod {
   private readonly shape: ConvShape;
   private readonly planes: Planes;
   private readonly depth: number;
-  /** Output channels of a group, and bytes of its weights and of two channels' weights. */
+  /** Output channels of a group, and bytes of a panel's and of its weights. */
   private readonly rows: number;
   private readonly panel: number;
   private readonly groupBytes: number;
@@ -29,9 +29,14 @@ export class ConvLimbs implements LinearMethod {
     const { rows, depth } = matrixOf(shape);
     this.rows = rows;
     this.depth = depth;
-    this.panel = this.planes.steps.length * 8 * scheme.weights.limbs;
-    this.groupBytes = Math.ceil(rows / 2) * this.panel;
+    this.panel = this.planes.steps.length * this.stepBytes;
+    this.groupBytes = Math.ceil(rows / scheme.panelRows) * this.panel;
     this.tableBytes = align16(this.planes.steps.length * 4);
+  }
+
+  /** Bytes of a pair of weights of each limb of each row of a panel. */
+  private get stepBytes(): number {
+    return this.scheme.panelRows * this.scheme.weights.limbs * 4;
   }
 
   get operandBytes(): number {
@@ -63,6 +68,7 @@ export class ConvLimbs implements LinearMethod {
 
   pack(ring: Ring, source: RowSource, at: number, staging: number): void {
     const { depth, weightBytes, panel, groupBytes, rows, planes } = this;
+    const { panelRows } = this.scheme;
     const { id, limbs } = this.scheme.weights;
     const cut = staging + this.rowBytes;
     const index = cut + limbs * weightBytes;
@@ -74,9 +80,10 @@ export class ConvLimbs implements LinearMethod {
       ring.exports.splitLimbs(id, cut, 16, weightBytes, staging, depth);
       const inGroup = row % rows;
       const group = at + this.tableBytes + Math.floor(row / rows) * groupBytes;
-      const out = group + (inGroup >> 1) * panel + (inGroup & 1) * limbs * 4;
+      const inPanel = inGroup % panelRows;
+      const out = group + ((inGroup - inPanel) / panelRows) * panel + inPanel * limbs * 4;
       for (let l = 0; l < limbs; l++)
-        ring.exports.gatherPairs(out + 4 * l, 8 * limbs, cut + l * weightBytes, index, count);
+        ring.exports.gatherPairs(out + 4 * l, this.stepBytes, cut + l * weightBytes, index, count);
     }
   }
 
@@ -118,12 +125,11 @@ export class ConvLimbs implements LinearMethod {
     const steps = planes.steps.length;
     const run = 2 * Math.ceil(steps / 2 / Math.ceil(steps / scheme.mostSteps));
     for (let step = 0; step < steps; step += run)
-      ring.exports.multiplyTiles(
-        scheme.kind,
+      ring.exports[scheme.tiles](
         y,
         s.outHeight,
         s.outWidth,
-        w + step * 8 * scheme.weights.limbs,
+        w + step * this.stepBytes,
         panel,
         this.rows,
         x,

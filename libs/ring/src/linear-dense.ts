@@ -10,7 +10,7 @@ const MOST_STEPS = 128;
 /** Records that meet a panel of weights one after the other. */
 const GROUP = 4;
 
-/** A matrix on limbs: panels of two rows, interleaved by vectors; inputs in vectors with their limbs side by side. */
+/** A matrix on limbs: panels of rows, interleaved by vectors; inputs in vectors with their limbs side by side. */
 export class DenseLimbs implements LinearMethod {
   private readonly rows: number;
   private readonly depth: number;
@@ -25,11 +25,16 @@ export class DenseLimbs implements LinearMethod {
     this.rows = shape.outFeatures;
     this.depth = shape.inFeatures;
     this.steps = 2 * Math.ceil(this.depth / 16);
-    this.panel = this.steps * 2 * scheme.weights.limbs * VECTOR;
+    this.panel = this.steps * this.stepBytes;
+  }
+
+  /** Bytes of a vector of each limb of each row of a panel. */
+  private get stepBytes(): number {
+    return this.scheme.panelRows * this.scheme.weights.limbs * VECTOR;
   }
 
   get operandBytes(): number {
-    return Math.ceil(this.rows / 2) * this.panel;
+    return Math.ceil(this.rows / this.scheme.panelRows) * this.panel;
   }
 
   get packingBytes(): number {
@@ -46,17 +51,20 @@ export class DenseLimbs implements LinearMethod {
 
   pack(ring: Ring, source: RowSource, at: number, staging: number): void {
     const { depth, panel } = this;
+    const { panelRows } = this.scheme;
     const { id, limbs } = this.scheme.weights;
     for (let row = 0; row < this.rows; row++) {
       source.words(ring, row, staging);
-      const out = at + (row >> 1) * panel + (row & 1) * limbs * VECTOR;
-      ring.exports.splitLimbs(id, out, 2 * limbs * VECTOR, VECTOR, staging, depth);
+      const inPanel = row % panelRows;
+      const out = at + ((row - inPanel) / panelRows) * panel + inPanel * limbs * VECTOR;
+      ring.exports.splitLimbs(id, out, this.stepBytes, VECTOR, staging, depth);
     }
   }
 
   multiplyAdd(ring: Ring, at: number, x: number, y: number, records: number, scratch: number): void {
     const { rows, depth, steps, panel, recordBytes } = this;
-    const { kind, weights, inputs } = this.scheme;
+    const { inputs } = this.scheme;
+    const multiply = ring.exports[this.scheme.rows];
     const run = 2 * Math.ceil(steps / 2 / Math.ceil(steps / Math.min(MOST_STEPS, this.scheme.mostSteps)));
     for (let first = 0; first < records; first += GROUP) {
       const group = Math.min(GROUP, records - first);
@@ -67,10 +75,10 @@ export class DenseLimbs implements LinearMethod {
       }
       const to = y + first * rows * 8;
       for (let step = 0; step < steps; step += run) {
-        const w = at + step * 2 * weights.limbs * VECTOR;
+        const w = at + step * this.stepBytes;
         const from = scratch + step * inputs.limbs * VECTOR;
         const length = Math.min(run, steps - step);
-        ring.exports.multiplyRows(kind, to, rows * 8, w, panel, rows, from, recordBytes, group, length);
+        multiply(to, rows * 8, w, panel, rows, from, recordBytes, group, length);
       }
     }
   }

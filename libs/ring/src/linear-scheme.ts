@@ -1,3 +1,5 @@
+import type { RowsKernels, SchemeName, TilesKernels } from "./linear-kernels.js";
+
 /**
  * How a fixed operand's elements are given: 15 promises int32 weights with |W| <= 16383, 32 is any int32 weight,
  * 64 is ring elements such as D and U.
@@ -15,31 +17,45 @@ const CUT_16_16: Cut = { id: 1, limbs: 2 };
 const CUT_8_16_16: Cut = { id: 2, limbs: 3 };
 const CUT_16_16_16: Cut = { id: 3, limbs: 3 };
 const CUT_14_16_16_16: Cut = { id: 4, limbs: 4 };
+const CUT_13_14_13: Cut = { id: 5, limbs: 3 };
 /** 13, 14, the sum of both, 13: five products of limbs do for six. */
-const CUT_13_14_13: Cut = { id: 5, limbs: 4 };
+const CUT_13_14_SUM_13: Cut = { id: 6, limbs: 4 };
 
-/** A kernel on limbs, by its number in assembly/linear-sums.ts, and the cuts of its operands. */
+/** A pair of kernels on limbs, by their names in assembly/linear-kernels.mjs, and the cuts of their operands. */
 export interface Scheme {
-  readonly kind: number;
+  readonly rows: keyof RowsKernels;
+  readonly tiles: keyof TilesKernels;
   readonly weights: Cut;
   readonly inputs: Cut;
+  /** Rows of weights that lie together and are summed at once. */
+  readonly panelRows: number;
   /** Steps after which a sum of 32 bits that is needed in full may overflow. */
   readonly mostSteps: number;
 }
 
-const SHORT = [
-  { kind: 0, bits: 32, weights: CUT_16, inputs: CUT_16_16, mostSteps: 248 },
-  { kind: 1, bits: 40, weights: CUT_16, inputs: CUT_8_16_16, mostSteps: 248 },
-  { kind: 2, bits: 48, weights: CUT_16, inputs: CUT_16_16_16, mostSteps: 248 },
-  { kind: 3, bits: 62, weights: CUT_16, inputs: CUT_14_16_16_16, mostSteps: 248 },
+const scheme = (name: SchemeName, weights: Cut, inputs: Cut, panelRows = 2, mostSteps = 248): Scheme => ({
+  rows: `rows${name}`,
+  tiles: `tiles${name}`,
+  weights,
+  inputs,
+  panelRows,
+  mostSteps,
+});
+
+/** By the width that they serve at most. */
+const SHORT: readonly [number, Scheme][] = [
+  [32, scheme("Short32", CUT_16, CUT_16_16, 4)],
+  [40, scheme("Short40", CUT_16, CUT_8_16_16)],
+  [48, scheme("Short48", CUT_16, CUT_16_16_16)],
+  [62, scheme("Short62", CUT_16, CUT_14_16_16_16)],
 ];
-const FULL = [
-  { kind: 4, bits: 32, weights: CUT_16_16, inputs: CUT_16_16, mostSteps: 248 },
-  { kind: 5, bits: 40, weights: CUT_13_14_13, inputs: CUT_13_14_13, mostSteps: 62 },
-  { kind: 6, bits: 48, weights: CUT_16_16_16, inputs: CUT_16_16_16, mostSteps: 248 },
+const FULL: readonly [number, Scheme][] = [
+  [32, scheme("Full32", CUT_16_16, CUT_16_16)],
+  [40, scheme("Full40", CUT_13_14_13, CUT_13_14_SUM_13, 2, 62)],
+  [48, scheme("Full48", CUT_16_16_16, CUT_16_16_16)],
 ];
 
 /** The scheme whose result is exact mod 2^width; undefined where two limbs of 32 bits are faster (linear-wide.ts). */
 export function schemeOf(bits: OperandBits, width: number): Scheme | undefined {
-  return (bits === 15 ? SHORT : FULL).find((scheme) => width <= scheme.bits);
+  return (bits === 15 ? SHORT : FULL).find(([most]) => width <= most)?.[1];
 }
