@@ -63,9 +63,10 @@ export function deriveBatch(periodKey: Uint8Array, context: BatchContext): Batch
     requireBytes(name, context[name as keyof typeof FIELD_BYTES], length);
   }
   const { maskId, planDigest, batchId, records, org0, org1 } = context;
+  const secret = createSecretKey(periodKey); // raw bytes cost a slow conversion at each use
   const derive = (role: string, length: number): Uint8Array => {
     const info = lengthPrefixed("parley/v1/batch", maskId, planDigest, batchId, u32(records), org0, org1, role);
-    return new Uint8Array(hkdfSync("sha256", periodKey, Buffer.alloc(0), info, length));
+    return new Uint8Array(hkdfSync("sha256", secret, Buffer.alloc(0), info, length));
   };
   return {
     key0: derive("P0", KEY_BYTES),
@@ -79,7 +80,7 @@ export function deriveBatch(periodKey: Uint8Array, context: BatchContext): Batch
 export function stepKey(roleKey: Uint8Array, step: number): KeyObject {
   requireBytes("the role's key", roleKey, KEY_BYTES);
   const info = lengthPrefixed("parley/v1/step", u32(step));
-  const bytes = createHmac("sha256", roleKey).update(info).update(Uint8Array.of(1)).digest();
+  const bytes = createHmac("sha256", createSecretKey(roleKey)).update(info).update(Uint8Array.of(1)).digest();
   const key = createSecretKey(bytes);
   bytes.fill(0);
   return key;

@@ -170,9 +170,17 @@ export function tableGate(p: GateParameters, most?: { high: number; low: number 
   };
 }
 
+/** Layouts of valid parameters: a few thousand at most, a few in use. */
+const layouts = new Map<string, TableGate>();
+
 /** Layout of a gate of each kind, by the name that a plan gives. */
 export const GATE_LAYOUTS: Record<GateKind, (parameters: GateParameters) => TableGate> = {
-  table: (parameters) => tableGate(parameters),
+  table: (p) => {
+    const key = `${p.function} ${p.width} ${p.shift} ${p.modulus}`;
+    let made = layouts.get(key);
+    if (!made) layouts.set(key, (made = tableGate(p)));
+    return made;
+  },
 };
 
 /** Bytes of one gate of `count` elements that each party derives from its key, and that the dealer sends to P1. */

@@ -39,6 +39,17 @@ export interface Schedule {
  * @throws RangeError for a plan that contradicts itself, naming the step
  */
 export function schedule(plan: Plan, records: number): Schedule {
+  const known = schedules.get(plan) ?? new Map<number, Schedule>();
+  schedules.set(plan, known);
+  let made = known.get(records);
+  if (!made) known.set(records, (made = build(plan, records)));
+  return made;
+}
+
+/** Plans do not change, and every session of a plan asks for the same ones. */
+const schedules = new WeakMap<Plan, Map<number, Schedule>>();
+
+function build(plan: Plan, records: number): Schedule {
   const all = openings(plan, records);
   const drafts: { phase: "offline" | "online"; from: 0 | 1; parts: MessagePart[]; bytes: number }[] = [];
   const put = (draft: (typeof drafts)[number], opening: number, bytes: number): void => {

@@ -1,55 +1,74 @@
-import { allocationBytes } from "@parley/ring";
+import { allocationBytes, createRing } from "@parley/ring";
 import type { Ring } from "@parley/ring";
 
-import { RingPool } from "./ring-pool.js";
+const SYSTEM_PAGE = 4096;
 
-/** A place in a session's memory; `at` is valid once the arena is built. */
+/** A place in a memory; `at` is valid once the arena is built. */
 export interface Region {
   readonly at: number;
   readonly bytes: number;
 }
 
-const POOL_BYTES = 512 * 1024 * 1024;
-const pool = new RingPool(POOL_BYTES);
-
-/** Collects what a session will need, then has one memory of that size, which never grows. */
+/**
+ * Collects what runs of one kind need, then has one memory of that size, which never grows. Fixed regions (weights, index
+ * lists) are written once; all others belong to one run and are zeroed at its end.
+ */
 export class Arena {
   private readonly regions: { at: number; bytes: number }[] = [];
-  private bytes = 0;
+  private readonly fixtures: { bytes: number; write: (ring: Ring) => void }[] = [];
+  private total = 0;
   private built?: Ring;
+  private run: Region = { at: 0, bytes: 0 };
 
+  /** Room of one run. */
   reserve(bytes: number): Region {
     const region = { at: -1, bytes };
     this.regions.push(region);
-    this.bytes += allocationBytes(bytes);
+    this.total += allocationBytes(bytes);
     return region;
   }
 
-  /** Room for allocations that kernels' glue makes itself. */
-  reserveExtra(bytes: number): void {
-    this.bytes += bytes;
+  /** Room for what is the same in every run; `write` fills it once. */
+  fix(bytes: number, write: (ring: Ring, at: number) => void): Region {
+    const region = { at: -1, bytes };
+    this.fixWith(allocationBytes(bytes), (ring) => {
+      region.at = ring.alloc(bytes);
+      write(ring, region.at);
+    });
+    return region;
+  }
+
+  /** The same where `write` allocates itself, at most so many bytes, also for a moment. */
+  fixWith(bytes: number, write: (ring: Ring) => void): void {
+    this.fixtures.push({ bytes, write });
+    this.total += bytes;
+  }
+
+  /** Bytes of the memory. */
+  get bytes(): number {
+    return this.total;
   }
 
   /** @throws RangeError where more than 4 GiB are needed */
   build(): void {
-    this.built = pool.take(this.bytes);
-    for (const region of this.regions) region.at = this.built.alloc(region.bytes);
+    const ring = createRing(this.total);
+    const begin = ring.mark();
+    for (const region of this.regions) region.at = ring.alloc(region.bytes);
+    this.run = { at: begin, bytes: ring.mark() - begin };
+    for (const { write } of this.fixtures.splice(0)) write(ring);
+    // Have the system map all pages now: a fault for each would otherwise be paid in the run.
+    const bytes = new Uint8Array(ring.buffer);
+    for (let at = 0; at < bytes.length; at += SYSTEM_PAGE) bytes[at] += 0;
+    this.built = ring;
   }
 
-  /** @throws Error once the memory is given back: what still runs for an ended session stops here */
   get ring(): Ring {
-    if (!this.built) throw new Error("the session's memory is given back");
+    if (!this.built) throw new Error("the memory is not built yet");
     return this.built;
   }
 
-  /** Zeroes everything. Allocations are void. */
+  /** Zeroes what belongs to one run. */
   erase(): void {
-    this.built?.zero();
-  }
-
-  /** Gives the memory to later sessions: only when the stream has closed, so that no view of it is on its way. */
-  giveBack(): void {
-    if (this.built) pool.give(this.built, this.bytes);
-    this.built = undefined;
+    this.ring.u8(this.run.at, this.run.bytes).fill(0);
   }
 }

@@ -6,6 +6,7 @@ import { SessionError } from "./error.js";
 import { gateStep, maxPoolStep } from "./gate-step.js";
 import { clientLinearStep, serverLinearStep } from "./linear-step.js";
 import type { MaskedTensors } from "./linear-step.js";
+import { MaskedProducts } from "./masked-products.js";
 import { addConstantStep, addStep, sumPoolStep } from "./local-step.js";
 import type { Context, StepProgram } from "./program.js";
 
@@ -70,16 +71,14 @@ function checkModulus(plan: Plan, step: Step): void {
 export function buildProgram(context: Context, operands: Operands): StepProgram[] {
   const { plan } = context;
   const masks: MaskedTensors = new Map();
-  const masked = operands.party === 1 ? splitMasked(plan, operands.masked) : [];
   const weightsOf = (index: number): StepWeights | undefined =>
     operands.party === 0 ? stepWeights(plan, operands.weights, index) : undefined;
   return plan.steps.map((step, index): StepProgram => {
     switch (step.op) {
       case "linear": {
-        const weights = weightsOf(index);
-        return weights
-          ? serverLinearStep(context, masks, step, index, weights)
-          : clientLinearStep(context, masks, step, index, masked[index]);
+        return operands.party === 0
+          ? serverLinearStep(context, masks, step, index, stepWeights(plan, operands.weights, index))
+          : clientLinearStep(context, masks, step, index, MaskedProducts.of(plan, operands.masked));
       }
       case "relu":
       case "truncate":
@@ -107,16 +106,4 @@ function stepWeights(plan: Plan, weights: Weights, index: number): StepWeights {
   if (found.weights.length !== weightCount(plan, index) || found.bias.length !== bias)
     throw new SessionError("INVALID", `the weights of step "${step.name}" do not have the plan's shape`);
   return found;
-}
-
-function splitMasked(plan: Plan, masked: Uint8Array): Uint8Array[] {
-  let at = 0;
-  const parts = plan.steps.map((_, index) => {
-    const bytes = 8 * weightCount(plan, index);
-    at += bytes;
-    return masked.subarray(at - bytes, at);
-  });
-  if (at !== masked.length)
-    throw new SessionError("INVALID", `the masked weights have ${masked.length} bytes, the plan needs ${at}`);
-  return parts;
 }

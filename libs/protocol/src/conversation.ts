@@ -1,68 +1,39 @@
 import { timingSafeEqual } from "node:crypto";
 import { TRANSCRIPT_BYTES } from "@parley/plan";
-import type { Message, Schedule } from "@parley/plan";
+import type { Message } from "@parley/plan";
 
-import type { Arena, Region } from "./arena.js";
 import type { Channel } from "./channel.js";
 import { SessionError } from "./error.js";
+import type { MessageMemory } from "./message-memory.js";
 import { Transcript } from "./transcript.js";
 
 /** Messages that may wait to be hashed when another comes. */
 const UNHASHED = 2;
 
-/** Where a share lies: in which message of the schedule, at which byte. */
-interface Place {
-  readonly message: number;
-  readonly offset: number;
-}
-
 /**
- * One party's end of the schedule: holds the messages' memory, sends each when all its parts are written, and takes the
- * peer's in exactly the scheduled order and lengths.
+ * One party's end of the schedule in one run: sends each message when all its parts are written, and takes the peer's in
+ * exactly the scheduled order and lengths.
  *
- * Online messages go out as views of this memory: the schedule alternates, and a buffer is written again only when the
- * peer has answered the message before it (protocol, section 6). Offline shares and the last message are copied.
+ * Online messages go out as views of the machine's memory: the schedule alternates, and a buffer is written again only when
+ * the peer has answered the message before it (protocol, section 6). Offline shares and the last message are copied.
  */
 export class Conversation {
   readonly transcript = new Transcript();
   private readonly messages: readonly Message[];
-  private readonly own = new Map<number, Place>();
-  private readonly peer = new Map<number, Place>();
-  private readonly outgoing: readonly Region[];
-  private readonly incoming: readonly Region[];
-  /** Per message of the schedule: its memory. */
-  private readonly regions: readonly Region[];
   /** The next message of the schedule, from either side. */
   private next = 0;
   private written = 0;
 
   constructor(
-    schedule: Schedule,
-    private readonly party: 0 | 1,
-    private readonly arena: Arena,
+    private readonly memory: MessageMemory,
     private readonly channel: Channel,
   ) {
-    this.messages = schedule.messages;
-    const largest = (mine: boolean): number =>
-      Math.max(0, ...this.messages.filter((m) => (m.from === party) === mine).map((m) => m.bytes + m.trailer));
-    const pair = (bytes: number): Region[] => [arena.reserve(bytes), arena.reserve(bytes)];
-    this.outgoing = pair(largest(true));
-    this.incoming = pair(largest(false));
-    const used = { own: 0, peer: 0 };
-    this.regions = this.messages.map((m) => {
-      if (m.from === party) return this.outgoing[used.own++ % 2];
-      // P0 keeps offline shares until their opening; of what arrives in the run, one message and the next.
-      return m.phase === "offline" ? arena.reserve(m.bytes) : this.incoming[used.peer++ % 2];
-    });
-    this.messages.forEach((message, index) => {
-      const places = message.from === party ? this.own : this.peer;
-      for (const part of message.parts) places.set(part.opening, { message: index, offset: part.offset });
-    });
+    this.messages = memory.messages;
   }
 
   /** Whether all offline steps have passed. */
   get offlineDone(): boolean {
-    return this.next >= this.messages.filter((m) => m.phase === "offline").length;
+    return this.next >= this.memory.offline;
   }
 
   /** The step that this party waits for, for observers. */
@@ -72,25 +43,25 @@ export class Conversation {
 
   /** Whether this party sends a share of an opening. */
   sends(opening: number): boolean {
-    return this.own.has(opening);
+    return this.memory.own.has(opening);
   }
 
   /** Whether the message that carries this party's share of an opening is the next one of the schedule. */
   mayWrite(opening: number): boolean {
-    return this.own.get(opening)?.message === this.next;
+    return this.memory.own.get(opening)?.message === this.next;
   }
 
   /** Where this party's share of an opening belongs; 0 where it sends none. */
   ownShare(opening: number): number {
-    const place = this.own.get(opening);
-    return place ? this.regions[place.message].at + place.offset : 0;
+    const place = this.memory.own.get(opening);
+    return place ? this.memory.regions[place.message].at + place.offset : 0;
   }
 
   /** The peer's share of an opening: 0 where it sends none, undefined while it has not come. */
   peerShare(opening: number): number | undefined {
-    const place = this.peer.get(opening);
+    const place = this.memory.peer.get(opening);
     if (!place) return 0;
-    return place.message < this.next ? this.regions[place.message].at + place.offset : undefined;
+    return place.message < this.next ? this.memory.regions[place.message].at + place.offset : undefined;
   }
 
   /**
@@ -99,15 +70,15 @@ export class Conversation {
    * @returns whether a message left
    */
   wrote(opening: number, beforeLast: () => void): boolean {
-    const place = this.own.get(opening);
+    const place = this.memory.own.get(opening);
     const message = this.messages[this.next];
     if (!place || place.message !== this.next) throw new Error(`a share of opening ${opening} has no place now`);
     if (++this.written < message.parts.length) return false;
     this.written = 0;
-    const region = this.regions[this.next];
-    const { ring } = this.arena;
+    const region = this.memory.regions[this.next];
+    const { ring } = this.memory.arena;
     const payload = ring.u8(region.at, message.bytes);
-    this.transcript.note(this.party, message.step, payload);
+    this.transcript.note(this.memory.party, message.step, payload);
     const last = this.next === this.messages.length - 1;
     if (message.trailer > 0) ring.u8(region.at + message.bytes, TRANSCRIPT_BYTES).set(this.transcript.digest());
     if (last) beforeLast();
@@ -127,7 +98,7 @@ export class Conversation {
     // A buffer serves every second message: what it held must be hashed by then.
     this.transcript.settle(UNHASHED);
     const message = this.messages[this.next];
-    if (!message || message.from === this.party)
+    if (!message || message.from === this.memory.party)
       throw new SessionError("PEER_MESSAGE", `the peer sent step ${step} when it was not its turn`);
     if (message.step !== step)
       throw new SessionError("PEER_MESSAGE", `the peer sent step ${step} where step ${message.step} is due`);
@@ -139,8 +110,8 @@ export class Conversation {
         "PEER_MESSAGE",
         `the peer began the run with step ${step} before the session was prepared`,
       );
-    const { ring } = this.arena;
-    const region = this.regions[this.next];
+    const { ring } = this.memory.arena;
+    const region = this.memory.regions[this.next];
     ring.u8(region.at, length).set(payload);
     this.transcript.note(message.from, step, ring.u8(region.at, message.bytes));
     if (message.trailer > 0 && !timingSafeEqual(this.transcript.digest(), payload.subarray(message.bytes)))

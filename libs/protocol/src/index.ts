@@ -2,6 +2,7 @@ export type { Channel, Counters } from "./channel.js";
 export { createChannelPair } from "./memory-channel.js";
 export type { CopyTime } from "./memory-channel.js";
 export type { PartyCorrelations } from "./correlations.js";
+export { forgetOperand } from "./machine.js";
 export type { SessionObserver } from "./observer.js";
 export { SessionError } from "./error.js";
 export type { SessionFailure } from "./error.js";

@@ -1,22 +1,13 @@
-import { isFirstReader, maskedBits, sizeOf, weightCount } from "@parley/plan";
+import { isFirstReader, maskedBits, sizeOf } from "@parley/plan";
 import type { LinearStep, StepWeights } from "@parley/plan";
 import { multiplyAdd, operandBytes, packOperand, scratchBytes } from "@parley/ring";
 import type { PackedOperand } from "@parley/ring";
 
 import type { Region } from "./arena.js";
+import type { MaskedProducts } from "./masked-products.js";
 import { otherWork } from "./other-work.js";
 import type { Context, Instruction, StepProgram } from "./program.js";
 import { packedWidth } from "./table-gate.js";
-
-/** Products after which a preparation lets other sessions of the process go on: about a millisecond. */
-const PRODUCTS_PER_TURN = 4_000_000;
-
-/** Records of a linear step whose products are computed in one turn of the event loop. */
-function recordsPerTurn({ plan, records }: Context, step: LinearStep, index: number): number {
-  const positions = step.shape.kind === "conv" ? step.shape.outHeight * step.shape.outWidth : 1;
-  const products = weightCount(plan, index) * positions;
-  return Math.max(1, Math.min(records, Math.floor(PRODUCTS_PER_TURN / products)));
-}
 
 /** Per tensor that linear steps read: v, then e, at P1; z0 + e at P0. */
 export type MaskedTensors = Map<number, Region>;
@@ -46,11 +37,14 @@ export function serverLinearStep(
   const inputs = records * sizeOf(plan.tensors[step.input]);
   const outputs = records * sizeOf(plan.tensors[step.output]);
   const sum = maskedTensor(context, masked, step);
-  const operandAt = arena.reserve(operandBytes(step.shape, 32));
-  const scratch = arena.reserve(scratchBytes(step.shape, records));
-  const bias = arena.reserve(8 * weights.bias.length);
-  const y = tensors[step.output];
   let operand: PackedOperand;
+  const { shape, weightBits, width } = step;
+  const packed = arena.fix(operandBytes(shape, weightBits, width), (ring, at) => {
+    operand = packOperand(ring, shape, { bits: weightBits, width }, weights.weights, at);
+  });
+  const bias = arena.fix(8 * weights.bias.length, (ring, at) => ring.i64(at, weights.bias.length).set(weights.bias));
+  const scratch = arena.reserve(scratchBytes(step.shape, records, step.weightBits, step.width));
+  const y = tensors[step.output];
   const bits = packedWidth(maskedBits(plan, step.input));
   const instructions: Instruction[] = [];
   if (isFirstReader(plan, index))
@@ -69,17 +63,15 @@ export function serverLinearStep(
     kind: "compute",
     step: index,
     offline: false,
+    reads: [packed, y],
     run: () => multiplyAdd(arena.ring, operand, sum.at, y.at, records, scratch.at),
   });
   return {
     instructions,
     async expand(part) {
       const { ring } = arena;
-      operand = packOperand(ring, step.shape, weights.weights, operandAt.at);
       part.own(index, ring.u8(y.at, 8 * outputs));
-      if (!step.bias) return;
-      ring.i64(bias.at, weights.bias.length).set(weights.bias);
-      addBias(context, step, y.at, bias.at);
+      if (step.bias) addBias(context, step, y.at, bias.at);
     },
   };
 }
@@ -96,22 +88,19 @@ function addBias({ plan, arena, records }: Context, step: LinearStep, y: number,
 /**
  * The same at P1. Offline: draws v, gets c1 = U*v - c0, and computes its share y1 = D*v + c1 before the input is known.
  * Online it only sends e.
- * @param masked D of this step, 8 bytes a weight
+ * @param products with D
  */
 export function clientLinearStep(
   context: Context,
   masks: MaskedTensors,
   step: LinearStep,
   index: number,
-  masked: Uint8Array,
+  products: MaskedProducts,
 ): StepProgram {
   const { plan, arena, records, tensors } = context;
   const inputs = records * sizeOf(plan.tensors[step.input]);
   const outputs = records * sizeOf(plan.tensors[step.output]);
   const v = maskedTensor(context, masks, step);
-  const operandAt = arena.reserve(operandBytes(step.shape, 64));
-  const scratch = arena.reserve(scratchBytes(step.shape, records));
-  arena.reserveExtra(8 * sizeOf(plan.tensors[step.input]) + 64); // packing an operand stages a row of words
   const bits = packedWidth(maskedBits(plan, step.input));
   const first = isFirstReader(plan, index);
   const e: Instruction[] = !first
@@ -130,19 +119,21 @@ export function clientLinearStep(
       ];
   return {
     instructions: e,
-    async expand(part) {
+    async expand(part, alive) {
       const { ring } = arena;
-      const operand = packOperand(ring, step.shape, masked, operandAt.at);
       if (first) part.own(index, ring.u8(v.at, 8 * inputs));
       const y = tensors[step.output];
       await part.corrections(ring.u8(y.at, 8 * outputs));
-      const group = recordsPerTurn(context, step, index);
+      alive();
+      const group = products.recordsPerTurn(index);
       const [size, outSize] = [inputs / records, outputs / records];
       for (let done = 0; done < records; done += group) {
-        if (done > 0) await otherWork();
+        if (done > 0) {
+          await otherWork();
+          alive(); // else the memory may be another run's
+        }
         const n = Math.min(group, records - done);
-        // The session may have ended meanwhile: ask for its memory again.
-        multiplyAdd(arena.ring, operand, v.at + 8 * done * size, y.at + 8 * done * outSize, n, scratch.at);
+        products.multiplyAdd(index, ring, v.at + 8 * done * size, y.at + 8 * done * outSize, n);
       }
     },
   };

@@ -66,17 +66,13 @@ export function addConstantStep(
 ): StepProgram {
   const { plan, arena, records, tensors } = context;
   const size = sizeOf(plan.tensors[step.output]);
-  const constant = arena.reserve(8 * size);
-  const program = local(context, index, [step.input], () => {
+  const constant = arena.fix(8 * size, (ring, at) => {
+    if (weights) ring.i64(at, size).set(weights.bias);
+  });
+  return local(context, index, [step.input], () => {
     const { ring } = arena;
     const out = tensors[step.output].at;
     ring.u8(out, 8 * records * size).set(ring.u8(tensors[step.input].at, 8 * records * size));
     if (weights) ring.exports.addPeriodic(out, constant.at, size, records * size);
   });
-  return {
-    ...program,
-    async expand() {
-      if (weights) arena.ring.i64(constant.at, size).set(weights.bias);
-    },
-  };
 }

@@ -9,6 +9,8 @@ export interface Compute {
   readonly step: number;
   /** P1 only: depends on nothing but correlations, so it is done before the input is known. */
   readonly offline: boolean;
+  /** Large regions that it reads front to back. */
+  readonly reads?: readonly Region[];
   run(): void;
 }
 
@@ -18,6 +20,8 @@ export interface Open {
   readonly step: number;
   /** Index into Schedule.openings. */
   readonly opening: number;
+  /** Large regions that it reads front to back. */
+  readonly reads?: readonly Region[];
   /** Writes this party's share to `out`; absent where it sends none. */
   share?(out: number): void;
   /** own, peer: the two shares as sent; 0 where that party sends none. */
@@ -28,8 +32,8 @@ export type Instruction = Compute | Open;
 
 /** One step of the plan at one party. */
 export interface StepProgram {
-  /** Draws this step's correlated randomness; called once, in the order of steps. */
-  expand(part: PartyCorrelations): Promise<void>;
+  /** Draws this step's correlated randomness; called once in a run, in the order of steps. `alive` throws when the session has ended. */
+  expand(part: PartyCorrelations, alive: () => void): Promise<void>;
   readonly instructions: readonly Instruction[];
 }
 

@@ -1,16 +1,16 @@
-import { schedule as scheduleOf } from "@parley/plan";
-import type { Opening, Plan } from "@parley/plan";
+import type { Plan } from "@parley/plan";
 
-import { Arena } from "./arena.js";
-import { buildContext, buildProgram } from "./build-program.js";
 import type { Operands } from "./build-program.js";
 import type { Channel } from "./channel.js";
 import { Conversation } from "./conversation.js";
 import type { PartyCorrelations } from "./correlations.js";
 import { SessionError } from "./error.js";
+import { machines } from "./machine.js";
+import type { Machine } from "./machine.js";
 import type { SessionObserver } from "./observer.js";
 import { otherWork } from "./other-work.js";
-import type { Context, Instruction, StepProgram } from "./program.js";
+import { Prefetch } from "./prefetch.js";
+import type { Context, Instruction } from "./program.js";
 
 export interface SessionOptions {
   readonly plan: Plan;
@@ -34,10 +34,9 @@ interface Waiter {
  */
 export abstract class Session {
   protected readonly context: Context;
-  private readonly arena = new Arena();
+  private readonly machine: Machine;
   private readonly conversation: Conversation;
-  private readonly openings: readonly Opening[];
-  private readonly programs: readonly StepProgram[];
+  private readonly prefetch: Prefetch;
   private readonly correlations: PartyCorrelations;
   private readonly channel: Channel;
   private readonly observer?: SessionObserver;
@@ -55,10 +54,17 @@ export abstract class Session {
   private blocked = false;
   private erased = false;
   private streamEnded = false;
+  private givenBack = false;
+  /** What may still write to the memory although the session has ended. */
+  private expanding: Promise<void> = Promise.resolve();
+  private expandedAll = false;
   private current = -1;
 
   /** @throws SessionError INVALID where plan, records and operands do not fit each other */
-  constructor(options: SessionOptions, operands: Operands) {
+  constructor(
+    options: SessionOptions,
+    private readonly operands: Operands,
+  ) {
     const { plan, records } = options;
     if (!Number.isInteger(records) || records < 1 || records > plan.maxRecords)
       throw new SessionError("INVALID", `a run of ${records} records; the plan allows 1 to ${plan.maxRecords}`);
@@ -67,22 +73,18 @@ export abstract class Session {
     this.correlations = options.correlations;
     this.channel = options.channel;
     this.observer = options.observer;
-    try {
-      const schedule = scheduleOf(plan, records);
-      this.openings = schedule.openings;
-      this.context = buildContext(plan, records, schedule, operands.party, this.arena);
-      this.conversation = new Conversation(schedule, operands.party, this.arena, this.channel);
-      this.programs = buildProgram(this.context, operands);
-      const output = this.context.nextOpening(plan.steps.length, "output");
-      this.instructions = [...this.programs.flatMap((p) => p.instructions), this.outputInstruction(output)];
-      this.arena.build();
-    } catch (cause) {
-      if (cause instanceof SessionError) throw cause;
-      // Widths, windows or sizes that the engine refuses, or more memory than there is.
-      throw new SessionError("INVALID", cause instanceof Error ? cause.message : "the plan cannot be run", { cause });
-    }
+    this.machine = machines.take(plan, records, operands);
+    this.context = this.machine.context;
+    this.conversation = new Conversation(this.machine.messages, this.channel);
+    this.prefetch = new Prefetch(this.machine.pieces, this.context.arena);
+    this.instructions = [...this.machine.instructions, this.outputInstruction(this.machine.output)];
     this.channel.onClose((error) => this.closed(error));
     this.channel.receive((step, payload) => this.take(step, payload));
+  }
+
+  /** Something useful for a few microseconds while the peer is waited for: called again and again. */
+  idle(): void {
+    if (this.state === "running" && this.blocked) this.prefetch.step(this.at);
   }
 
   /** SHA-256 over (sender, step, length, bytes) of all steps so far. */
@@ -104,9 +106,10 @@ export abstract class Session {
   protected async prepareOnce(): Promise<void> {
     this.enter("new", "preparing", "prepare()");
     try {
-      for (const [index, program] of this.programs.entries()) {
+      for (const [index, program] of this.machine.programs.entries()) {
         this.observer?.stepStarted?.(index, this.stepName(index), "offline");
-        await Promise.race([program.expand(this.correlations), this.ended]);
+        this.expanding = program.expand(this.correlations, () => this.requireAlive());
+        await Promise.race([this.expanding, this.ended]);
         this.requireAlive();
         for (const instruction of program.instructions) this.runOffline(instruction);
         this.observer?.stepEnded?.(index, this.stepName(index), "offline");
@@ -114,6 +117,7 @@ export abstract class Session {
         this.requireAlive();
       }
       this.correlations.close();
+      this.expandedAll = true;
       if (!this.conversation.offlineDone) await this.wait();
       this.requireAlive();
       this.state = "prepared";
@@ -208,7 +212,7 @@ export abstract class Session {
   }
 
   private sentOffline(opening: number): boolean {
-    return this.context.party === 1 && this.openings[opening].offline1 > 0;
+    return this.context.party === 1 && this.machine.schedule.openings[opening].offline1 > 0;
   }
 
   private defer(): void {
@@ -246,7 +250,7 @@ export abstract class Session {
 
   private closed(cause?: Error): void {
     this.streamEnded = true;
-    if (this.erased) this.arena.giveBack();
+    this.giveBack();
     if (this.state !== "done" && this.state !== "ended")
       this.fail(new SessionError("CLOSED", "the stream ended before the session: retry with a new batch", { cause }));
   }
@@ -266,15 +270,29 @@ export abstract class Session {
     return this.failure;
   }
 
-  /**
-   * Zeroes shares, masks and messages. The memory goes to other sessions only when the stream has closed: until then the
-   * channel may hold views of it.
-   */
+  /** Zeroes shares, masks and messages. */
   private erase(): void {
+    if (this.givenBack) return;
     this.conversation.transcript.forget();
-    this.arena.erase();
+    this.context.arena.erase();
     this.erased = true;
-    if (this.streamEnded) this.arena.giveBack();
+    this.giveBack();
+  }
+
+  /**
+   * Once: the machine serves other runs only when the stream has closed, because until then the channel may hold views of
+   * its memory, and when nothing of this run writes to it any more.
+   */
+  private giveBack(): void {
+    if (!this.erased || !this.streamEnded || this.givenBack) return;
+    this.givenBack = true;
+    const give = (): void => machines.give(this.machine, this.operands);
+    if (this.expandedAll) return give();
+    const eraseAgain = (): void => {
+      this.context.arena.erase(); // a step that was under way may have written since
+      give();
+    };
+    this.expanding.then(eraseAgain, eraseAgain);
   }
 
   private observeStep(step: number): void {

@@ -1,6 +1,6 @@
 import { blocksOf, BLOCK, gateDemand } from "@parley/plan";
 import type { GateKind, TableGate } from "@parley/plan";
-import { gateSpecBytes, writeGate } from "@parley/ring";
+import { GATE_SCRATCH_BYTES, gateSpecBytes, writeGate } from "@parley/ring";
 
 import type { Region } from "./arena.js";
 import type { PartyCorrelations } from "./correlations.js";
@@ -23,8 +23,8 @@ export interface GateRequest {
   readonly count: number;
   /** Where the shares of z go: words, whole blocks. */
   readonly z: Region;
-  /** Adds this party's share of y to the `count` words at x (its share of r), modulo 2^width. */
-  addInput(x: number): void;
+  /** Adds this party's share of y to the `count` words at x (its share of r) and writes the sums packed to `out`. */
+  share(x: number, out: number): void;
 }
 
 /** Bits in which a value of `width` bits is packed. */
@@ -42,31 +42,29 @@ export const packedWidth = (width: number): number => (width === 62 ? 64 : width
  * 5. select: open bhat = b xor s_b, uhat = u xor s_u.
  * 6. [z] from X, bhat, uhat and the words.
  */
-function onlineTableGate({ context, step, gate, count, z, addInput }: GateRequest): OnlineGate {
-  const { arena, party, words } = context;
+function onlineTableGate({ context, step, gate, count, z, share }: GateRequest): OnlineGate {
+  const { arena, party } = context;
   const blocks = blocksOf(count);
   const x = arena.reserve(8 * BLOCK * blocks);
   const part = arena.reserve(gateDemand(gate, count).corrections);
   const state = arena.reserve(32 * blocks);
-  const bias = arena.reserve(8);
-  arena.reserveExtra(gateSpecBytes(gate));
+  const bias = arena.fix(8, (ring, at) => {
+    if (gate.function === "truncate") ring.u64(at, 1)[0] = 1n << BigInt(gate.width - 2);
+  });
+  const scratch = arena.reserve(GATE_SCRATCH_BYTES);
   let spec = 0;
+  arena.fixWith(gateSpecBytes(gate), (ring) => (spec = writeGate(ring, gate, party, scratch.at)));
   const opened = { own: 0, peer: 0 };
+  let peerX = 0;
 
   const handlers: Record<"x" | "bits" | "select", Pick<Open, "share" | "complete">> = {
     x: {
-      share(out) {
-        addInput(x.at);
-        arena.ring.exports.packWords(out, x.at, count, packedWidth(gate.width));
-      },
-      complete(_own, peer) {
-        const kernels = arena.ring.exports;
-        kernels.unpackWords(words.at, peer, count, packedWidth(gate.width));
-        kernels.wordsAddMod(x.at, x.at, words.at, count, gate.width);
-      },
+      share: (out) => share(x.at, out),
+      // The look-up, which follows at once, completes X block by block.
+      complete: (_own, peer) => (peerX = peer),
     },
     bits: {
-      share: (out) => arena.ring.exports.gateLookUp(spec, x.at, part.at, out, state.at, blocks),
+      share: (out) => arena.ring.exports.gateOpenLookUp(spec, x.at, peerX, part.at, out, state.at, count),
       complete(own, peer) {
         opened.own = own;
         opened.peer = peer;
@@ -76,7 +74,7 @@ function onlineTableGate({ context, step, gate, count, z, addInput }: GateReques
       share(out) {
         const kernels = arena.ring.exports;
         // Chains of one chunk open no bits: the look-up is all there is to do.
-        if (gate.openedRows === 0) kernels.gateLookUp(spec, x.at, part.at, out, state.at, blocks);
+        if (gate.openedRows === 0) kernels.gateOpenLookUp(spec, x.at, peerX, part.at, out, state.at, count);
         kernels.gateFold(spec, part.at, opened.own, opened.peer, state.at, out, blocks);
       },
       complete: (own, peer) => arena.ring.exports.gateSelect(spec, x.at, part.at, own, peer, z.at, blocks),
@@ -89,20 +87,17 @@ function onlineTableGate({ context, step, gate, count, z, addInput }: GateReques
       kind: "open",
       step,
       opening: context.nextOpening(step, what),
+      ...(what === "x" && { reads: [x, part] }),
       ...handlers[what],
     })),
     async expand(source, index) {
       const { ring } = arena;
-      spec = writeGate(ring, gate, party);
       source.own(index, ring.u8(x.at, x.bytes));
       // Lanes beyond the inputs are X = 0 at both parties; their masks stay unused.
       ring.u8(x.at + 8 * count, x.bytes - 8 * count).fill(0);
       if (party === 0) source.own(index, ring.u8(part.at, part.bytes));
       else await source.corrections(ring.u8(part.at, part.bytes));
-      if (party === 0 && gate.function === "truncate") {
-        ring.u64(bias.at, 1)[0] = 1n << BigInt(gate.width - 2);
-        ring.exports.addPerChannel(x.at, bias.at, 1, count);
-      }
+      if (party === 0 && gate.function === "truncate") ring.exports.addPerChannel(x.at, bias.at, 1, count);
     },
   };
 }

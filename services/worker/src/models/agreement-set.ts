@@ -36,7 +36,7 @@ export class AgreementSet {
     for (const message of messages)
       try {
         const known = this.#agreements.get(message.digest.toString("hex"));
-        const agreement = readAgreement(message);
+        const agreement = readAgreement(message, known);
         next.set(agreement.id, { ...agreement, mask: agreement.mask ?? known?.mask });
       } catch (error) {
         this.logger.warn({ err: error }, "an agreement was refused");

@@ -20,16 +20,22 @@ export interface WorkingAgreement {
   readonly mask?: { readonly id: Buffer; readonly nonce: Buffer; readonly digest: Buffer };
 }
 
-/** Reads what the access point sent; signatures and digests are checked here again. @throws Error where something does not fit */
-export function readAgreement(message: fleet.ActiveAgreement): WorkingAgreement {
+/**
+ * Reads what the access point sent; signatures and digests are checked here again.
+ * @param known what was read before under that digest; its plan is taken over where the text is the same, so that what is
+ *   kept for a plan stays good
+ * @throws Error where something does not fit
+ */
+export function readAgreement(message: fleet.ActiveAgreement, known?: WorkingAgreement): WorkingAgreement {
   const { terms, digest } = verifyAgreement(message.jws);
   if (!message.digest.equals(digest) || !message.digest.equals(agreementDigest(message.jws)))
     throw new Error("the agreement does not have the digest that is stated");
-  const plan = parsePlan(JSON.parse(message.plan.toString("utf8")));
-  const digestOfPlan = Buffer.from(planDigest(plan));
+  const parsed = parsePlan(JSON.parse(message.plan.toString("utf8")));
+  const digestOfPlan = Buffer.from(planDigest(parsed));
   if (digestOfPlan.toString("hex") !== terms.asset.planDigest) throw new Error("the plan is not the agreement's");
+  const plan = known?.planDigest.equals(digestOfPlan) ? known.plan : parsed;
   const party = message.party === fleet.Party.PARTY_SERVER ? 0 : 1;
-  const known = message.maskId.length > 0;
+  const hasMask = message.maskId.length > 0;
   return {
     id: message.digest.toString("hex"),
     digest: message.digest,
@@ -42,6 +48,6 @@ export function readAgreement(message: fleet.ActiveAgreement): WorkingAgreement 
     dealerAddress: message.dealerAddress,
     peerEndpoints: message.peerEndpoints,
     expires: new Date(terms.expires),
-    mask: known ? { id: message.maskId, nonce: message.maskNonce, digest: message.maskedWeightsDigest } : undefined,
+    mask: hasMask ? { id: message.maskId, nonce: message.maskNonce, digest: message.maskedWeightsDigest } : undefined,
   };
 }

@@ -1,4 +1,5 @@
 import { decodeWeights, maskBytes, type Weights } from "@parley/plan";
+import { forgetOperand } from "@parley/protocol";
 import { Code, ParleyError, type fleet, type ServiceClient } from "@parley/proto";
 import { createHash } from "node:crypto";
 import type { WorkingAgreement } from "./agreement.js";
@@ -23,7 +24,7 @@ async function collect(chunks: AsyncIterable<{ chunk: Buffer }>, limit: number, 
 }
 
 /** Keeps one value per key while somebody uses or may use it; a failed load is forgotten. */
-class Loads<T> {
+class Loads<T extends object> {
   readonly #held = new Map<string, Promise<T>>();
 
   get(key: string, load: () => Promise<T>): Promise<T> {
@@ -36,6 +37,7 @@ class Loads<T> {
   }
 
   forget(key: string): void {
+    this.#held.get(key)?.then(forgetOperand, () => undefined);
     this.#held.delete(key);
   }
 }

@@ -10,6 +10,7 @@ export class DryExchange {
   readonly #channel: GrpcChannel;
   readonly #messages: Schedule["messages"];
   readonly #zeros: Uint8Array;
+  readonly #stopPolling: () => void;
   #next = 0;
   #finish!: () => void;
   #fail!: (error: Error) => void;
@@ -22,7 +23,7 @@ export class DryExchange {
     schedule: Schedule,
     private readonly party: 0 | 1,
     sink: FrameSink,
-    private readonly poller: Poller,
+    poller: Poller,
   ) {
     this.#messages = schedule.messages.filter(({ phase }) => phase === "online");
     const length = (m: Schedule["messages"][number]) => m.bytes + m.trailer;
@@ -38,7 +39,7 @@ export class DryExchange {
       this.go();
     });
     this.done.catch(() => undefined);
-    poller.start();
+    this.#stopPolling = poller.start();
   }
 
   /** Sends what this party may send now. P1 calls it once to begin. */
@@ -63,7 +64,7 @@ export class DryExchange {
   /** The stream has ended. */
   end(error: Error | undefined): void {
     if (this.over) return;
-    this.poller.stop();
+    this.#stopPolling();
     this.#channel.ended(error);
     if (error) this.#fail(error);
     else this.#finish();

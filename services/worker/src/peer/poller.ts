@@ -7,27 +7,28 @@ const LONGEST_MS = 2;
 export class Poller {
   #until = 0;
   #running = false;
-  #sessions = 0;
+  readonly #runs = new Set<{ readonly idle?: () => void }>();
 
   constructor(private readonly enabled: boolean) {}
 
-  /** A run begins: the time in which polling pays. */
-  start(): void {
-    this.#sessions++;
+  /**
+   * A run begins: the time in which polling pays. Call what is returned at its end.
+   * @param idle called while nothing comes: for a few microseconds of work
+   */
+  start(idle?: () => void): () => void {
+    const run = { idle };
+    this.#runs.add(run);
     this.sent();
+    return () => this.#runs.delete(run);
   }
 
   /** Whether a run is in its online phase. */
   get active(): boolean {
-    return this.#sessions > 0;
-  }
-
-  stop(): void {
-    this.#sessions--;
+    return this.#runs.size > 0;
   }
 
   sent(): void {
-    if (!this.enabled || this.#sessions === 0) return;
+    if (!this.enabled || this.#runs.size === 0) return;
     this.#until = performance.now() + LONGEST_MS;
     if (this.#running) return;
     this.#running = true;
@@ -39,7 +40,9 @@ export class Poller {
   }
 
   private readonly turn = () => {
-    if (this.#sessions > 0 && performance.now() < this.#until) setImmediate(this.turn);
-    else this.#running = false;
+    this.#running = this.#runs.size > 0 && performance.now() < this.#until;
+    if (!this.#running) return;
+    for (const { idle } of this.#runs) idle?.();
+    setImmediate(this.turn);
   };
 }

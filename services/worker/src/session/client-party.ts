@@ -208,7 +208,7 @@ export class ClientParty {
       const bindMicros = micros(binding);
       const before = { ...channel.counters };
       const timer = setTimeout(() => this.end(silent()), this.d.timeoutMs * 4);
-      this.d.poller.start();
+      const stopPolling = this.d.poller.start(() => session.idle());
       const started = performance.now();
       try {
         const output = await session.run(input);
@@ -223,7 +223,7 @@ export class ClientParty {
         return { output, onlineMicros, bindMicros, messages, bytesP1ToP0, bytesP0ToP1 };
       } finally {
         clearTimeout(timer);
-        this.d.poller.stop();
+        stopPolling();
       }
     } catch (error) {
       const failure = this.outcomeOf(error);

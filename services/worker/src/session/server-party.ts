@@ -295,7 +295,7 @@ export class ServerParty {
       () => session.destroy(),
       d.timeoutMs + schedule(agreement.plan, records).messages.length * 1000,
     );
-    d.poller.start();
+    const stopPolling = d.poller.start(() => session.idle());
     try {
       const done = session.run(() => this.requireActive(agreement));
       this.sink.write(encodeResponse({ $case: "bound", value: {} }));
@@ -303,7 +303,7 @@ export class ServerParty {
       this.endRun(channel);
     } finally {
       clearTimeout(timer);
-      d.poller.stop();
+      stopPolling();
       this.bound = false;
       const { receivedBytes, sentBytes } = channel.counters;
       const value = {
