@@ -46,7 +46,7 @@ export interface Chain {
 /** Where the wrap bit rho is kept: nowhere, above the modulus in the words of C, or in words of its own. */
 export type RhoPlace = "none" | "packed" | "separate";
 
-/** Layout and cost of the gate of protocol section 5 ("table"): rows of a block in order tables, masks, top, products, selection masks, words. */
+/** Layout and cost of the gate of protocol section 5 ("table"): rows of a block in order tables, masks, top, products, selection masks, then words, of eight elements each kind side by side. */
 export interface TableGate extends GateParameters {
   readonly high: Chain;
   readonly low: Chain;

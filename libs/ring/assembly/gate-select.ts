@@ -14,20 +14,20 @@ import { elementMasks, firstFour, firstTwo, lastFour, lastTwo } from "./gate-mas
   return i64x2.sub(c, v128.and(i64x2.shl(v128.load(separate), top), wrap));
 }
 
-/** z of two elements of a ReLU (step 6). a: words of the pair in the first array; bm, um: bhat and uhat as masks; p0: ones at P0. */
+/** z of two elements of a ReLU (step 6). a: words of the pair of the first kind; bm, um: bhat and uhat as masks; p0: ones at P0. */
 @inline function reluPair(
   two: bool, mode: i32, x: v128, a: usize, bm: v128, um: v128, p0: v128, ones: v128, shift: i32, last: i32, top: i32, above: i32,
 ): v128 {
   const q = two ? i64x2.add(i64x2.shr_u(x, shift), um) : x;
-  let c = v128.load(a, 1024), g: v128;
+  let c = v128.load(a, 64), g: v128;
   if (two) {
-    c = v128.bitselect(v128.load(a, 2048), c, um);
-    g = v128.bitselect(v128.load(a, 4096), v128.load(a, 3072), um);
-  } else g = v128.load(a, 2048);
+    c = v128.bitselect(v128.load(a, 128), c, um);
+    g = v128.bitselect(v128.load(a, 256), v128.load(a, 192), um);
+  } else g = v128.load(a, 128);
   if (mode != 0) {
     const wrap = v128.and(i64x2.add(i64x2.shr_u(x, last), i64x2.splat(-1)), ones);
-    c = unwrap(c, mode, a + (two ? 5120 : 3072), wrap, top, above);
-    g = unwrap(g, mode, a + (two ? 6144 : 4096), wrap, top, above);
+    c = unwrap(c, mode, a + (two ? 320 : 192), wrap, top, above);
+    g = unwrap(g, mode, a + (two ? 384 : 256), wrap, top, above);
   }
   const t = i64x2.sub(i64x2.mul(q, v128.load(a)), g);
   // (1 - 2 b) t = (t xor -b) + b
@@ -39,10 +39,10 @@ import { elementMasks, firstFour, firstTwo, lastFour, lastTwo } from "./gate-mas
 @inline function truncatePair(
   mode: i32, x: v128, a: usize, um: v128, p0: v128, offset: v128, ones: v128, shift: i32, last: i32, top: i32, above: i32,
 ): v128 {
-  let c = v128.bitselect(v128.load(a, 1024), v128.load(a), um);
+  let c = v128.bitselect(v128.load(a, 64), v128.load(a), um);
   if (mode != 0) {
     const wrap = v128.and(i64x2.add(i64x2.shr_u(x, last), i64x2.splat(-1)), ones);
-    c = unwrap(c, mode, a + 2048, wrap, top, above);
+    c = unwrap(c, mode, a + 128, wrap, top, above);
   }
   const q = i64x2.sub(i64x2.add(i64x2.shr_u(x, shift), um), offset);
   return i64x2.sub(v128.and(q, p0), c);
@@ -54,6 +54,8 @@ import { elementMasks, firstFour, firstTwo, lastFour, lastTwo } from "./gate-mas
 ): void {
   const shift = field(spec, SHIFT), width = field(spec, WIDTH), top = width - shift, last = width - 1;
   const above = field(spec, MODULUS) - top;
+  // Eight elements of each kind lie side by side.
+  const record: usize = ((relu ? (two ? 5 : 3) : 2) + (mode == 2 ? (relu ? 2 : 1) : 0)) * 64;
   const p0 = i64x2.splat(field(spec, PARTY) == 0 ? -1 : 0);
   const ones = i64x2.splat(mode == 0 ? 0 : (<i64>-1) << (<i64>top));
   const offset = i64x2.splat(relu ? 0 : (<i64>1) << (<i64>(top - 2)));
@@ -72,7 +74,7 @@ import { elementMasks, firstFour, firstTwo, lastFour, lastTwo } from "./gate-mas
       v128.store(z, truncatePair(mode, v128.load(x, 48), a + 48, lastTwo(u1), p0, offset, ones, shift, last, top, above), 48);
     }
     x += 64;
-    a += 64;
+    a += record;
     z += 64;
   }
 }

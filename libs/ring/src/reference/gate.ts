@@ -42,19 +42,25 @@ export interface ReferenceBlock {
   readonly words: bigint[][];
 }
 
+/** Where the word of a kind of an element lies: eight elements of each kind side by side. */
+const wordAt = (kinds: number, kind: number, n: number): number => (Math.floor(n / 8) * kinds + kind) * 8 + (n % 8);
+
 export function readBlock(gate: GateLayout, bytes: Uint8Array): ReferenceBlock {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const arrays = (gate.blockBytes - gate.rows * ROW) / (8 * BLOCK);
+  const kinds = (gate.blockBytes - gate.rows * ROW) / (8 * BLOCK);
   return {
     rows: rowsOf(bytes.subarray(0, gate.rows * ROW)),
-    words: Array.from({ length: arrays }, (_, a) =>
-      Array.from({ length: BLOCK }, (_, n) => view.getBigUint64(gate.rows * ROW + 8 * (a * BLOCK + n), true)),
+    words: Array.from({ length: kinds }, (_, kind) =>
+      Array.from({ length: BLOCK }, (_, n) => view.getBigUint64(gate.rows * ROW + 8 * wordAt(kinds, kind, n), true)),
     ),
   };
 }
 
 export function writeBlock(block: ReferenceBlock): Uint8Array {
-  const words = new BigUint64Array(block.words.flat());
+  const words = new BigUint64Array(block.words.length * BLOCK);
+  block.words.forEach((values, kind) =>
+    values.forEach((value, n) => (words[wordAt(block.words.length, kind, n)] = value)),
+  );
   return Uint8Array.from([...bytesOf(block.rows), ...new Uint8Array(words.buffer)]);
 }
 
