@@ -28,25 +28,27 @@ const mint = (payload: object, header: object = {}) =>
   new SignJWT({ ...payload })
     .setProtectedHeader({ alg: "EdDSA", typ: "parley-ticket+jwt", kid: "k1", ...header })
     .sign(readPrivateKey(key.privateKey));
-const refused = async (jwt: string, options = { audience: "clinic-a" }, keys: string = jwks) =>
-  expect(verifyTicket(jwt, keys, options)).rejects.toMatchObject({ reason: "ATTEMPT_TICKET_INVALID" });
+const refused = (jwt: string, options = { audience: "clinic-a" }, keys: string = jwks) =>
+  expect(() => verifyTicket(jwt, keys, options)).toThrow(
+    expect.objectContaining({ reason: "ATTEMPT_TICKET_INVALID" }) as Error,
+  );
 
 describe("tickets", () => {
-  it("verifies for both organisations and gives its claims", async () => {
+  it("verifies for both organisations and gives its claims", () => {
     const content = claims();
-    const jwt = await signTicket(content, key);
-    expect(await verifyTicket(jwt, jwks, { audience: "clinic-a" })).toEqual(content);
-    expect(await verifyTicket(jwt, jwks, { audience: "clinic-b" })).toEqual(content);
+    const jwt = signTicket(content, key);
+    expect(verifyTicket(jwt, jwks, { audience: "clinic-a" })).toEqual(content);
+    expect(verifyTicket(jwt, jwks, { audience: "clinic-b" })).toEqual(content);
     expect(JSON.parse(jwks)).toEqual({ keys: [expect.not.objectContaining({ d: expect.anything() })] });
   });
 
   it("refuses another audience, key, type and algorithm", async () => {
-    const jwt = await signTicket(claims(), key);
-    await refused(jwt, { audience: "clinic-c" });
-    await refused(jwt, undefined, ticketKeySet([{ ...key, privateKey: generateSigningKey().privateKeyPem }]));
-    await refused(jwt, undefined, '{"keys":[]}');
-    await refused(await mint(claims(), { typ: "JWT" }));
-    await refused(new UnsecuredJWT({ ...claims() }).encode());
+    const jwt = signTicket(claims(), key);
+    refused(jwt, { audience: "clinic-c" });
+    refused(jwt, undefined, ticketKeySet([{ ...key, privateKey: generateSigningKey().privateKeyPem }]));
+    refused(jwt, undefined, '{"keys":[]}');
+    refused(await mint(claims(), { typ: "JWT" }));
+    refused(new UnsecuredJWT({ ...claims() }).encode());
   });
 
   it("refuses an HMAC under the public key, and other signature algorithms of a key in the set", async () => {
@@ -54,27 +56,23 @@ describe("tickets", () => {
     const input = `${encode({ alg: "HS256", typ: "parley-ticket+jwt", kid: "k1" })}.${encode(claims())}`;
     const [{ x }] = (JSON.parse(jwks) as { keys: { x: string }[] }).keys;
     const mac = createHmac("sha256", Buffer.from(x, "base64url")).update(input).digest("base64url");
-    await refused(`${input}.${mac}`);
+    refused(`${input}.${mac}`);
     const oct = JSON.stringify({ keys: [{ kty: "oct", k: x, kid: "k1" }] });
-    await refused(`${input}.${mac}`, undefined, oct);
+    refused(`${input}.${mac}`, undefined, oct);
     const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const es256 = await new SignJWT({ ...claims() })
       .setProtectedHeader({ alg: "ES256", typ: "parley-ticket+jwt", kid: "k1" })
       .sign(ec.privateKey);
-    await refused(
-      es256,
-      undefined,
-      JSON.stringify({ keys: [{ ...ec.publicKey.export({ format: "jwk" }), kid: "k1" }] }),
-    );
+    refused(es256, undefined, JSON.stringify({ keys: [{ ...ec.publicKey.export({ format: "jwk" }), kid: "k1" }] }));
   });
 
   it("refuses one that lasts too long, has ended, or begins later", async () => {
-    await refused(await mint(claims({ exp: iat + 301 })));
-    await refused(await mint(claims({ iat: iat - 600, exp: iat - 300 })));
-    await refused(await mint(claims({ iat: iat + 120, exp: iat + 180 })));
-    await expect(signTicket(claims({ exp: iat + 3600 }), key)).rejects.toMatchObject({
-      reason: "ATTEMPT_TICKET_INVALID",
-    });
+    refused(await mint(claims({ exp: iat + 301 })));
+    refused(await mint(claims({ iat: iat - 600, exp: iat - 300 })));
+    refused(await mint(claims({ iat: iat + 120, exp: iat + 180 })));
+    expect(() => signTicket(claims({ exp: iat + 3600 }), key)).toThrow(
+      expect.objectContaining({ reason: "ATTEMPT_TICKET_INVALID" }) as Error,
+    );
   });
 
   it.each([
@@ -88,10 +86,17 @@ describe("tickets", () => {
     ["a member that nobody reads", { admin: true }],
   ])("refuses %s", async (_what, change) => refused(await mint({ ...claims(), ...change })));
 
-  it("refuses a changed claim", async () => {
-    const [header, , signature] = (await signTicket(claims(), key)).split(".");
+  it("refuses a header that asks for more, and a signature written otherwise", async () => {
+    refused(await mint(claims(), { crit: ["b64"], b64: true }));
+    refused(await mint(claims(), { jwk: {} }));
+    refused(`${signTicket(claims(), key)}=`);
+    refused(`${signTicket(claims(), key)}.`);
+  });
+
+  it("refuses a changed claim", () => {
+    const [header, , signature] = signTicket(claims(), key).split(".");
     const other = Buffer.from(JSON.stringify(claims({ runs: [4096] }))).toString("base64url");
-    await refused(`${header}.${other}.${signature}`);
-    await refused("not.a.ticket");
+    refused(`${header}.${other}.${signature}`);
+    refused("not.a.ticket");
   });
 });

@@ -73,8 +73,14 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
       const { agreement } = await b.accept({ agreementId: terms.id, jws: both });
       return { terms, jws: both, agreement: agreement! };
     };
+    const reserveWish = async (wish: agreements.ReserveWish) => {
+      const { answers, agreements: held } = await scheduler.reserve({ wishes: [wish], known: [] });
+      const [{ code, reason, message }] = answers;
+      if (code !== Code.OK) throw new ParleyError(code, reason, message);
+      return held;
+    };
     const reserve = (terms: Terms, records: number, jobId = newId("job")) =>
-      scheduler.reserve({
+      reserveWish({
         jobId,
         agreementId: terms.id,
         assetId: terms.asset.id,
@@ -256,23 +262,21 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
         operation: "predict",
         records: 1,
       };
-      expect(await refusal(scheduler.reserve({ ...wish, assetId: newId("mdl") }))).toBe(
+      expect(await refusal(reserveWish({ ...wish, assetId: newId("mdl") }))).toBe(
         "FAILED_PRECONDITION ASSET_NOT_AGREED",
       );
-      expect(await refusal(scheduler.reserve({ ...wish, operation: "train" }))).toBe(
+      expect(await refusal(reserveWish({ ...wish, operation: "train" }))).toBe(
         "FAILED_PRECONDITION OPERATION_NOT_AGREED",
       );
-      expect(await refusal(scheduler.reserve({ ...wish, organisationId: "clinic-a" }))).toBe(
-        "NOT_FOUND AGREEMENT_NOT_FOUND",
-      );
-      expect(await refusal(scheduler.reserve({ ...wish, records: 0 }))).toBe("INVALID_ARGUMENT RECORDS_INVALID");
-      expect(await refusal(scheduler.reserve({ ...wish, jobId: "1" }))).toBe("INVALID_ARGUMENT JOB_ID_INVALID");
+      expect(await refusal(reserveWish({ ...wish, organisationId: "clinic-a" }))).toBe("NOT_FOUND AGREEMENT_NOT_FOUND");
+      expect(await refusal(reserveWish({ ...wish, records: 0 }))).toBe("INVALID_ARGUMENT RECORDS_INVALID");
+      expect(await refusal(reserveWish({ ...wish, jobId: "1" }))).toBe("INVALID_ARGUMENT JOB_ID_INVALID");
       const { terms: offered, jws } = offerBetween(clinicA, clinicB);
       await a.offer({ jws });
       expect(await refusal(reserve(offered, 1))).toBe("FAILED_PRECONDITION AGREEMENT_STATE");
       const later = await accepted({ notBefore: new Date(Date.now() + 3_600_000).toISOString() });
       expect(await refusal(reserve(later.terms, 1))).toBe("FAILED_PRECONDITION AGREEMENT_NOT_BEGUN");
-      expect(await refusal(b.reserve(wish))).toBe("PERMISSION_DENIED ROLE_REFUSED");
+      expect(await refusal(b.reserve({ wishes: [wish], known: [] }))).toBe("PERMISSION_DENIED ROLE_REFUSED");
     });
 
     it("frees at once what no ticket can have bound", async () => {
@@ -385,6 +389,33 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
       expect(await refusal(b.listReservations({ before: soon, after: "" }))).toBe("PERMISSION_DENIED ROLE_REFUSED");
     });
 
+    it("reserves for many jobs in one call, each with its own answer, and leaves out what the caller holds", async () => {
+      const { terms, jws } = await accepted();
+      const wish = (records: number, change: object = {}) => ({
+        jobId: newId("job"),
+        agreementId: terms.id,
+        assetId: terms.asset.id,
+        organisationId: "clinic-b",
+        operation: "predict",
+        records,
+        ...change,
+      });
+      const wishes = [wish(60), wish(60), wish(1, { jobId: "1" }), wish(40), wish(1, { agreementId: newId("agr") })];
+      const { answers, agreements: held } = await scheduler.reserve({ wishes, known: [] });
+      expect(answers.map(({ reason }) => reason)).toEqual([
+        "",
+        "QUOTA_EXHAUSTED",
+        "JOB_ID_INVALID",
+        "",
+        "AGREEMENT_NOT_FOUND",
+      ]);
+      expect(answers[1].details).toMatchObject({ quota: "100" });
+      expect(held.map((agreement) => agreement.jws)).toEqual([jws]);
+      const again = await scheduler.reserve({ wishes: [wishes[0]], known: [terms.id] });
+      expect([again.answers[0].code, again.agreements]).toEqual([Code.OK, []]);
+      expect(await counts(terms.id)).toEqual([100, 0]);
+    });
+
     it("lets a small job in behind one that is too large, though both ask at once", async () => {
       const { terms } = await accepted();
       const outcomes = await Promise.all([99, 101, 1].map((records) => refusal(reserve(terms, records))));
@@ -454,7 +485,7 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
       for (let i = 0; i < 100 && (await refusal(d.listAgreements({ state: 0, page: undefined }))) === "no error"; i++)
         await sleep(20);
       expect(await refusal(d.listAgreements({ state: 0, page: undefined }))).not.toBe("no error");
-      expect(await refusal(scheduler.reserve(wish))).toBe("FAILED_PRECONDITION ORGANISATION_NOT_ENROLLED");
+      expect(await refusal(reserveWish(wish))).toBe("FAILED_PRECONDITION ORGANISATION_NOT_ENROLLED");
     });
 
     it("keeps everything over a restart", async () => {

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 
 /** W3C trace context of the work under way. */
 export interface TraceContext {
@@ -13,12 +13,24 @@ export interface TraceContext {
 const PATTERN = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
 const store = new AsyncLocalStorage<TraceContext>();
 
-const newSpanId = () => randomBytes(8).toString("hex");
+const pool = Buffer.alloc(4096);
+let at = pool.length;
+
+/** Random identifiers, not secrets: drawn for many at a time, since every call takes some. */
+function newId(bytes: number): string {
+  if (at + bytes > pool.length) {
+    randomFillSync(pool);
+    at = 0;
+  }
+  return pool.toString("hex", at, (at += bytes));
+}
+
+const newSpanId = () => newId(8);
 
 /** The context of a traceparent with a new span of our own under it; a new trace where there is none or it is malformed. */
 export function continueTrace(traceparent: string | undefined): TraceContext {
   const match = traceparent ? PATTERN.exec(traceparent) : null;
-  if (!match) return { traceId: randomBytes(16).toString("hex"), spanId: newSpanId(), sampled: true };
+  if (!match) return { traceId: newId(16), spanId: newSpanId(), sampled: true };
   return { traceId: match[1], spanId: newSpanId(), sampled: (Number.parseInt(match[3], 16) & 1) === 1 };
 }
 

@@ -402,7 +402,7 @@ class Impostor {
       iat,
       exp: iat + 120,
     };
-    const ticket = await signTicket(claims, this.#key);
+    const ticket = signTicket(claims, this.#key);
     this.#down.get(org)?.({ $case: "attempt", value: { jobId, attemptId, ticket, traceparent: "" } });
     await until(() => this.#reports.some((report) => report.attemptId === attemptId), `a report of ${attemptId}`);
     return this.#reports.find((report) => report.attemptId === attemptId)!;

@@ -23,7 +23,7 @@ export class Tickets {
   async verify(ticket: string): Promise<TicketClaims> {
     if (this.keys === undefined) await this.refresh();
     try {
-      return await verifyTicket(ticket, this.keys ?? "", { audience: this.own.id });
+      return verifyTicket(ticket, this.keys ?? "", { audience: this.own.id });
     } catch (error) {
       if (performance.now() - this.fetchedAt < REFRESH_MS) return refusing<TicketClaims>(() => Promise.reject(error));
       await this.refresh();

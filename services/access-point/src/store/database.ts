@@ -30,7 +30,9 @@ export class VaultDatabase {
       this.database.exec(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; " +
           // What is deleted, an input above all, is overwritten and not only unlinked.
-          "PRAGMA secure_delete = ON",
+          "PRAGMA secure_delete = ON; " +
+          // In pages of 4 KiB: a checkpoint holds up the process, so there is one for some hundred jobs.
+          "PRAGMA wal_autocheckpoint = 4000",
       );
       chmodSync(this.file, 0o600);
       this.migrate();

@@ -18,7 +18,7 @@ export class Quota {
   ) {}
 
   /** @throws ParleyError NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED, RESOURCE_EXHAUSTED, ALREADY_EXISTS */
-  async reserve(request: agreements.ReserveRequest, actor: string, now = new Date()): Promise<AgreementRow> {
+  async reserve(request: agreements.ReserveWish, actor: string, now = new Date()): Promise<AgreementRow> {
     const { jobId, agreementId, records, organisationId } = request;
     const row = await this.signed(agreementId);
     if (!row || row.dataOwner !== organisationId) throw agreementNotFound(agreementId);
@@ -73,7 +73,7 @@ export class Quota {
   }
 }
 
-function checkRequest(row: AgreementRow, request: agreements.ReserveRequest, now: Date) {
+function checkRequest(row: AgreementRow, request: agreements.ReserveWish, now: Date) {
   const state = stateAt(row, now);
   if (state !== "active") throw wrongState(row.id, state, "active");
   const refuse = (reason: string, message: string, hint = "") =>

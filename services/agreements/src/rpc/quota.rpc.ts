@@ -11,10 +11,23 @@ import { callerOf, keyOf, own, type AgreementsDependencies } from "./agreements.
 export function quotaHandlers(d: AgreementsDependencies) {
   const scheduler = `${d.domain}/scheduler`;
   return {
-    reserve: async (request: agreements.ReserveRequest) => {
-      if (!isId("job", request.jobId))
-        throw new ParleyError(Code.INVALID_ARGUMENT, "JOB_ID_INVALID", "a job id is job_ and 26 characters");
-      return { agreement: presentAgreement(await d.quota.reserve(request, scheduler)) };
+    reserve: async ({ wishes, known }: agreements.ReserveRequest) => {
+      requireFew(wishes);
+      const held = new Set(known);
+      const rows = new Map<string, AgreementRow>();
+      const answers = await Promise.all(
+        wishes.map(async (wish) => {
+          try {
+            const row = await reserveOne(d, wish, scheduler);
+            if (!held.has(row.id)) rows.set(row.id, row);
+            return { ...TAKEN, details: {} };
+          } catch (error) {
+            if (!(error instanceof ParleyError)) throw error;
+            return { ...outcomeOf(error), details: { ...error.details } };
+          }
+        }),
+      );
+      return { answers, agreements: [...rows.values()].map((row) => presentAgreement(row)) };
     },
     release: async ({ jobs }: agreements.ReleaseRequest) => {
       requireFew(jobs);
@@ -57,6 +70,12 @@ export function quotaHandlers(d: AgreementsDependencies) {
       return { outcomes };
     },
   };
+}
+
+async function reserveOne(d: AgreementsDependencies, wish: agreements.ReserveWish, scheduler: string) {
+  if (!isId("job", wish.jobId))
+    throw new ParleyError(Code.INVALID_ARGUMENT, "JOB_ID_INVALID", "a job id is job_ and 26 characters");
+  return d.quota.reserve(wish, scheduler);
 }
 
 const MOST = 1000;

@@ -127,10 +127,13 @@ export class Attachment {
   /** Sends an attempt that is recorded as open, and waits for its end. @throws TryAgain */
   private async order(job: JobRow, attemptId: string, ticketExpires: Date): Promise<void> {
     const { attempts, tickets, jobs } = this.services;
-    const ticket = await tickets.issue(job, attemptId, ticketExpires).catch(async (error: unknown) => {
+    let ticket: string;
+    try {
+      ticket = tickets.issue(job, attemptId, ticketExpires);
+    } catch (error) {
       await attempts.lose(attemptId);
       throw error;
-    });
+    }
     const { id: jobId, traceparent } = job;
     const outcome = await this.wait(jobId, attemptId, { jobId, attemptId, ticket, traceparent });
     if (outcome === "ended") return;

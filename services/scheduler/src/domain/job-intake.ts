@@ -1,7 +1,7 @@
 import { AgreementError, isId, verifyAgreement, type VerifiedAgreement } from "@parley/agreement";
 import { PlanError, cutRuns } from "@parley/plan";
 import { Code, ParleyError, agreements, type ServiceClient, type scheduler } from "@parley/proto";
-import { currentTrace, traceparentOf, type Logger } from "@parley/service-kit";
+import { Batches, currentTrace, traceparentOf, type Logger } from "@parley/service-kit";
 import type { FirstAttempt, JobRow, JobStore } from "../store/job-store.js";
 import type { Attachment } from "./attachment.js";
 import type { Attachments } from "./attachments.js";
@@ -16,8 +16,9 @@ const invalid = (reason: string, message: string, hint = "") =>
 
 /** How a job comes into being: quota first, then the job in the database, then its attempt, or its id in the queue. */
 export class JobIntake {
-  /** Agreements that were verified, by their text: one that both signed stays as it is. */
+  /** Agreements that were verified, by id: one that both signed stays as it is. */
   private readonly verified = new Map<string, VerifiedAgreement>();
+  private readonly wishes = new Batches<agreements.ReserveWish, string>((wishes) => this.reserveAll(wishes));
 
   constructor(
     private readonly jobs: JobStore,
@@ -99,23 +100,38 @@ export class JobIntake {
       );
     const { jobId, agreementId, assetId, records, operation } = request;
     const wish = { jobId, agreementId, assetId, organisationId, records, operation };
-    const { agreement } = await this.agreements.reserve(wish);
-    try {
-      return this.verify(agreement?.jws ?? "");
-    } catch (error) {
-      if (!(error instanceof AgreementError)) throw error;
-      throw new ParleyError(Code.FAILED_PRECONDITION, error.reason, error.message, error.hint, {}, { cause: error });
-    }
+    await this.wishes.run(wish);
+    const agreement = this.verified.get(agreementId);
+    if (agreement) return agreement;
+    throw new ParleyError(
+      Code.FAILED_PRECONDITION,
+      "AGREEMENT_UNVERIFIED",
+      `agreement ${agreementId} does not verify at the scheduler`,
+      "Ask the router's operator: what its agreements service holds was changed.",
+    );
+  }
+
+  private async reserveAll(wishes: readonly agreements.ReserveWish[]): Promise<(string | Error)[]> {
+    if (this.verified.size >= MOST) this.verified.clear();
+    const ids = new Set(wishes.map(({ agreementId }) => agreementId));
+    const known = [...ids].filter((id) => this.verified.has(id));
+    const answer = await this.agreements.reserve({ wishes: [...wishes], known });
+    for (const { id, jws } of answer.agreements) this.verify(id, jws);
+    return wishes.map(({ agreementId }, index) => {
+      const { code, reason, message, hint, details } = answer.answers[index];
+      return code === Code.OK ? agreementId : new ParleyError(code, reason, message, hint, details);
+    });
   }
 
   /** Whether it is in force now is what the reservation said. */
-  private verify(jws: string): VerifiedAgreement {
-    const known = this.verified.get(jws);
-    if (known) return known;
-    const agreement = verifyAgreement(jws);
-    if (this.verified.size >= MOST) this.verified.clear();
-    this.verified.set(jws, agreement);
-    return agreement;
+  private verify(id: string, jws: string): void {
+    try {
+      const agreement = verifyAgreement(jws);
+      if (agreement.terms.id === id) this.verified.set(id, agreement);
+    } catch (error) {
+      if (!(error instanceof AgreementError)) throw error;
+      this.logger.error({ agreement: id, reason: error.reason }, "an agreement does not verify");
+    }
   }
 
   private same(row: JobRow | undefined, org: string, request: scheduler.CreateJobRequest): JobRow {

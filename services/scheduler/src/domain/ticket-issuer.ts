@@ -47,7 +47,7 @@ export class TicketIssuer {
   expiryAt = (now: Date): Date => new Date((Math.floor(now.getTime() / 1000) + TICKET_SECONDS) * 1000);
 
   /** The ticket of an attempt; its runs are the job's records cut by the plan's most records per run, so that anybody can check the cut. */
-  issue(job: JobRow, attemptId: string, expires: Date): Promise<string> {
+  issue(job: JobRow, attemptId: string, expires: Date): string {
     const exp = Math.floor(expires.getTime() / 1000);
     const claims: TicketClaims = {
       iss: "router/scheduler",

@@ -66,14 +66,17 @@ export class TestAgreements {
         watchAgreements: async function* () {
           yield await unused();
         },
-        reserve: async ({ jobId, records, agreementId }) => {
-          if (agreementId !== this.terms.id)
-            throw new ParleyError(Code.NOT_FOUND, "AGREEMENT_NOT_FOUND", "no such agreement");
-          const others = [...this.reserved].reduce((sum, [id, count]) => (id === jobId ? sum : sum + count), 0);
-          if (others + records > this.quota)
-            throw new ParleyError(Code.RESOURCE_EXHAUSTED, "QUOTA_EXHAUSTED", "the quota is used up");
-          this.reserved.set(jobId, records);
-          return { agreement: agreements.Agreement.fromPartial({ id: agreementId, jws: this.#jws }) };
+        reserve: async ({ wishes, known }) => {
+          const answers = wishes.map(({ jobId, records, agreementId }) => {
+            const answer = (code: Code, reason: string) => ({ code, reason, message: reason, hint: "", details: {} });
+            if (agreementId !== this.terms.id) return answer(Code.NOT_FOUND, "AGREEMENT_NOT_FOUND");
+            const others = [...this.reserved].reduce((sum, [id, count]) => (id === jobId ? sum : sum + count), 0);
+            if (others + records > this.quota) return answer(Code.RESOURCE_EXHAUSTED, "QUOTA_EXHAUSTED");
+            this.reserved.set(jobId, records);
+            return answer(Code.OK, "");
+          });
+          const held = agreements.Agreement.fromPartial({ id: this.terms.id, jws: this.#jws });
+          return { answers, agreements: known.includes(this.terms.id) ? [] : [held] };
         },
         release: async ({ jobs }) => {
           this.released.push(...jobs);

@@ -147,6 +147,14 @@ export interface RevokeAgreementResponse {
 
 /** Request of Reserve. */
 export interface ReserveRequest {
+  /** At most 1000. */
+  wishes: ReserveWish[];
+  /** Ids of agreements whose signed text the caller holds: it is left out of the answer. */
+  known: string[];
+}
+
+/** What is to be reserved for a job. */
+export interface ReserveWish {
   /** Job id, the idempotency key. */
   jobId: string;
   /** Agreement id. */
@@ -163,8 +171,29 @@ export interface ReserveRequest {
 
 /** Response of Reserve. */
 export interface ReserveResponse {
-  /** The agreement after the reservation. */
-  agreement: Agreement | undefined;
+  /** One for each wish, in their order. */
+  answers: ReserveAnswer[];
+  /** The agreements under which something was reserved, once each, save those that are known. */
+  agreements: Agreement[];
+}
+
+/** What became of a wish. */
+export interface ReserveAnswer {
+  /** gRPC status code; 0 where it is reserved, now or before. */
+  code: number;
+  /** UPPER_SNAKE_CASE reason of a refusal. */
+  reason: string;
+  /** Message for people. */
+  message: string;
+  /** What to do. */
+  hint: string;
+  /** Names of things. */
+  details: { [key: string]: string };
+}
+
+export interface ReserveAnswer_DetailsEntry {
+  key: string;
+  value: string;
 }
 
 /** Request of Release. */
@@ -1205,11 +1234,78 @@ export const RevokeAgreementResponse: MessageFns<RevokeAgreementResponse> = {
 };
 
 function createBaseReserveRequest(): ReserveRequest {
-  return { jobId: "", agreementId: "", assetId: "", organisationId: "", records: 0, operation: "" };
+  return { wishes: [], known: [] };
 }
 
 export const ReserveRequest: MessageFns<ReserveRequest> = {
   encode(message: ReserveRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.wishes) {
+      ReserveWish.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.known) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReserveRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReserveRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.wishes.push(ReserveWish.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.known.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReserveRequest>, I>>(base?: I): ReserveRequest {
+    return ReserveRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReserveRequest>, I>>(object: I): ReserveRequest {
+    const message = createBaseReserveRequest();
+    message.wishes = object.wishes?.map((e) => ReserveWish.fromPartial(e)) || [];
+    message.known = object.known?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseReserveWish(): ReserveWish {
+  return { jobId: "", agreementId: "", assetId: "", organisationId: "", records: 0, operation: "" };
+}
+
+export const ReserveWish: MessageFns<ReserveWish> = {
+  encode(message: ReserveWish, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.jobId !== "") {
       writer.uint32(10).string(message.jobId);
     }
@@ -1231,7 +1327,7 @@ export const ReserveRequest: MessageFns<ReserveRequest> = {
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ReserveRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): ReserveWish {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1240,7 +1336,7 @@ export const ReserveRequest: MessageFns<ReserveRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseReserveRequest();
+      const message = createBaseReserveWish();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1304,11 +1400,11 @@ export const ReserveRequest: MessageFns<ReserveRequest> = {
     }
   },
 
-  create<I extends Exact<DeepPartial<ReserveRequest>, I>>(base?: I): ReserveRequest {
-    return ReserveRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<ReserveWish>, I>>(base?: I): ReserveWish {
+    return ReserveWish.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<ReserveRequest>, I>>(object: I): ReserveRequest {
-    const message = createBaseReserveRequest();
+  fromPartial<I extends Exact<DeepPartial<ReserveWish>, I>>(object: I): ReserveWish {
+    const message = createBaseReserveWish();
     message.jobId = object.jobId ?? "";
     message.agreementId = object.agreementId ?? "";
     message.assetId = object.assetId ?? "";
@@ -1320,13 +1416,16 @@ export const ReserveRequest: MessageFns<ReserveRequest> = {
 };
 
 function createBaseReserveResponse(): ReserveResponse {
-  return { agreement: undefined };
+  return { answers: [], agreements: [] };
 }
 
 export const ReserveResponse: MessageFns<ReserveResponse> = {
   encode(message: ReserveResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.agreement !== undefined) {
-      Agreement.encode(message.agreement, writer.uint32(10).fork()).join();
+    for (const v of message.answers) {
+      ReserveAnswer.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.agreements) {
+      Agreement.encode(v!, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -1349,7 +1448,15 @@ export const ReserveResponse: MessageFns<ReserveResponse> = {
               break;
             }
 
-            message.agreement = Agreement.decode(reader, reader.uint32());
+            message.answers.push(ReserveAnswer.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.agreements.push(Agreement.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -1369,9 +1476,189 @@ export const ReserveResponse: MessageFns<ReserveResponse> = {
   },
   fromPartial<I extends Exact<DeepPartial<ReserveResponse>, I>>(object: I): ReserveResponse {
     const message = createBaseReserveResponse();
-    message.agreement = (object.agreement !== undefined && object.agreement !== null)
-      ? Agreement.fromPartial(object.agreement)
-      : undefined;
+    message.answers = object.answers?.map((e) => ReserveAnswer.fromPartial(e)) || [];
+    message.agreements = object.agreements?.map((e) => Agreement.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseReserveAnswer(): ReserveAnswer {
+  return { code: 0, reason: "", message: "", hint: "", details: {} };
+}
+
+export const ReserveAnswer: MessageFns<ReserveAnswer> = {
+  encode(message: ReserveAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== 0) {
+      writer.uint32(8).uint32(message.code);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    if (message.hint !== "") {
+      writer.uint32(34).string(message.hint);
+    }
+    globalThis.Object.entries(message.details).forEach(([key, value]: [string, string]) => {
+      ReserveAnswer_DetailsEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReserveAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReserveAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.code = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.hint = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = ReserveAnswer_DetailsEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.details[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReserveAnswer>, I>>(base?: I): ReserveAnswer {
+    return ReserveAnswer.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReserveAnswer>, I>>(object: I): ReserveAnswer {
+    const message = createBaseReserveAnswer();
+    message.code = object.code ?? 0;
+    message.reason = object.reason ?? "";
+    message.message = object.message ?? "";
+    message.hint = object.hint ?? "";
+    message.details = (globalThis.Object.entries(object.details ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseReserveAnswer_DetailsEntry(): ReserveAnswer_DetailsEntry {
+  return { key: "", value: "" };
+}
+
+export const ReserveAnswer_DetailsEntry: MessageFns<ReserveAnswer_DetailsEntry> = {
+  encode(message: ReserveAnswer_DetailsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReserveAnswer_DetailsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReserveAnswer_DetailsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReserveAnswer_DetailsEntry>, I>>(base?: I): ReserveAnswer_DetailsEntry {
+    return ReserveAnswer_DetailsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReserveAnswer_DetailsEntry>, I>>(object: I): ReserveAnswer_DetailsEntry {
+    const message = createBaseReserveAnswer_DetailsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -2343,7 +2630,7 @@ export const AgreementsServiceService = {
       Buffer.from(RevokeAgreementResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RevokeAgreementResponse => RevokeAgreementResponse.decode(value),
   },
-  /** Reserves records for a job, atomically. Only for the scheduler. Idempotent by job id. */
+  /** Reserves records for jobs, each atomically and with its own answer. Only for the scheduler. Idempotent by job id. */
   reserve: {
     path: "/parley.agreements.v1.AgreementsService/Reserve" as const,
     requestStream: false as const,
@@ -2420,7 +2707,7 @@ export interface AgreementsServiceServer extends UntypedServiceImplementation {
   watchAgreements: handleServerStreamingCall<WatchAgreementsRequest, WatchAgreementsResponse>;
   /** Revokes an agreement; either organisation may, with a signed statement. */
   revokeAgreement: handleUnaryCall<RevokeAgreementRequest, RevokeAgreementResponse>;
-  /** Reserves records for a job, atomically. Only for the scheduler. Idempotent by job id. */
+  /** Reserves records for jobs, each atomically and with its own answer. Only for the scheduler. Idempotent by job id. */
   reserve: handleUnaryCall<ReserveRequest, ReserveResponse>;
   /** Releases what ended jobs reserved and did not bind. Only for the scheduler. Idempotent by job id. */
   release: handleUnaryCall<ReleaseRequest, ReleaseResponse>;
