@@ -19,6 +19,7 @@ const HOLD_BATCHES = 4;
 const SAMPLES = 8;
 const SAMPLE_RECORDS = 256;
 const SUSTAINED_MS = 5_000;
+const PROFILE_MS = 3_000;
 /** Streams at steady state: one runs, the others prepare. */
 const STREAMS = 3;
 
@@ -138,14 +139,14 @@ function report(network, { batch, link }, series, sustained, peaks) {
 async function profileKernels(stage, network, ofRuns, samples) {
   const cast = await stage.cast(network, { ...ofRuns, kernels: true });
   try {
-    for (const measured of [false, true]) {
-      for (let round = 0; round < 3; round++) {
+    for (const ms of [PROFILE_MS / 3, PROFILE_MS]) {
+      for (const end = performance.now() + ms; performance.now() < end;) {
         await cast.p1.call("prepare", { count: HOLD_BATCHES });
         for (let i = 0; i < HOLD_BATCHES; i++) await cast.p1.call("run", { sample: i % samples });
       }
       await pause(20);
       const [p0, p1] = [await cast.p0.call("kernels"), await cast.p1.call("kernels")];
-      if (measured) return { p0, p1 };
+      if (ms === PROFILE_MS) return { p0, p1 };
     }
   } finally {
     await cast.stop();

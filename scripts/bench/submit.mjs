@@ -20,7 +20,7 @@ const LEAST = 20;
 const IN_FLIGHT = 16;
 /** Jobs with 16 in flight, for one job alone. */
 const FLIGHTS = 4;
-const ENV = { PARLEY_LOG_LEVEL: "warn", PARLEY_CONCURRENCY: String(IN_FLIGHT) };
+const ENV = { PARLEY_CONCURRENCY: String(IN_FLIGHT) };
 
 /** @returns figures by network: one at a time, and 16 in flight */
 export async function measureSubmissions({ options, folder, ending, say }) {
