@@ -210,13 +210,22 @@ export class Job {
   ) {
     // a signal of this call alone, so that calls leave no listeners on the caller's
     const signal = settings.signal && AbortSignal.any([settings.signal]);
+    const messages = open(signal)[Symbol.asyncIterator]();
     const pieces: Buffer[] = [];
-    for await (const { job, result } of open(signal)) {
+    let missing = Infinity;
+    for (let next = await messages.next(); !next.done; next = await messages.next()) {
+      const { job, result } = next.value;
       onAnswer();
+      if (result?.records) missing = 8 * result.records * result.width;
       if (result) pieces.push(result.chunk);
-      if (!job) continue;
-      this.#answer = job;
-      settings.onProgress?.(this);
+      missing -= result?.chunk.length ?? 0;
+      if (job) {
+        this.#answer = job;
+        settings.onProgress?.(this);
+      }
+      if (missing > 0) continue;
+      void messages.next().catch(() => undefined); // the end of the stream tells nothing more: it is not waited for
+      break;
     }
     if (pieces.length > 0) this.#result = await this.decode(pieces);
   }

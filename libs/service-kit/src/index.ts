@@ -56,4 +56,5 @@ export { enrolmentBinding, type EnrolmentDependencies } from "./enrolment/enrolm
 export { readBundle, readKek, readSigningKey } from "./tls/files.js";
 export { RouterMember, type RouterMemberConfig } from "./router/member.js";
 export { Batches } from "./rpc/batches.js";
+export { Exchange, answerEach } from "./rpc/exchange.js";
 export { MessageQueue } from "./rpc/message-queue.js";

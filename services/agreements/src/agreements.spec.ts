@@ -1,6 +1,6 @@
 import { acceptAgreement, newId, offerAgreement, signStatement, verifyAgreement, type Terms } from "@parley/agreement";
 import { Code, ParleyError, agreements } from "@parley/proto";
-import type { RunningService } from "@parley/service-kit";
+import { Exchange, type RunningService } from "@parley/service-kit";
 import { DATABASE_KINDS, hasPostgres, testDatabase, type TestDatabase } from "@parley/service-kit/testing";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -73,8 +73,12 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
       const { agreement } = await b.accept({ agreementId: terms.id, jws: both });
       return { terms, jws: both, agreement: agreement! };
     };
+    const reserveMany = async (client: AgreementsClient, request: agreements.ReserveRequest) => {
+      const exchange = new Exchange(client.reserve);
+      return exchange.ask(request).finally(() => exchange.close());
+    };
     const reserveWish = async (wish: agreements.ReserveWish) => {
-      const { answers, agreements: held } = await scheduler.reserve({ wishes: [wish], known: [] });
+      const { answers, agreements: held } = await reserveMany(scheduler, { wishes: [wish], known: [] });
       const [{ code, reason, message }] = answers;
       if (code !== Code.OK) throw new ParleyError(code, reason, message);
       return held;
@@ -276,7 +280,7 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
       expect(await refusal(reserve(offered, 1))).toBe("FAILED_PRECONDITION AGREEMENT_STATE");
       const later = await accepted({ notBefore: new Date(Date.now() + 3_600_000).toISOString() });
       expect(await refusal(reserve(later.terms, 1))).toBe("FAILED_PRECONDITION AGREEMENT_NOT_BEGUN");
-      expect(await refusal(b.reserve({ wishes: [wish], known: [] }))).toBe("PERMISSION_DENIED ROLE_REFUSED");
+      expect(await refusal(reserveMany(b, { wishes: [wish], known: [] }))).toBe("PERMISSION_DENIED ROLE_REFUSED");
     });
 
     it("frees at once what no ticket can have bound", async () => {
@@ -401,7 +405,7 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
         ...change,
       });
       const wishes = [wish(60), wish(60), wish(1, { jobId: "1" }), wish(40), wish(1, { agreementId: newId("agr") })];
-      const { answers, agreements: held } = await scheduler.reserve({ wishes, known: [] });
+      const { answers, agreements: held } = await reserveMany(scheduler, { wishes, known: [] });
       expect(answers.map(({ reason }) => reason)).toEqual([
         "",
         "QUOTA_EXHAUSTED",
@@ -411,7 +415,7 @@ describe.each(DATABASE_KINDS)("agreements on %s", (kind) => {
       ]);
       expect(answers[1].details).toMatchObject({ quota: "100" });
       expect(held.map((agreement) => agreement.jws)).toEqual([jws]);
-      const again = await scheduler.reserve({ wishes: [wishes[0]], known: [terms.id] });
+      const again = await reserveMany(scheduler, { wishes: [wishes[0]], known: [terms.id] });
       expect([again.answers[0].code, again.agreements]).toEqual([Code.OK, []]);
       expect(await counts(terms.id)).toEqual([100, 0]);
     });

@@ -60,6 +60,7 @@ export class SchedulerContext implements OnApplicationShutdown {
     const ending = [
       () => attachments.closeAll(),
       () => sweeper.close(),
+      () => intake.close(),
       () => queue.close(),
       () => client.close(),
       () => member.close(),

@@ -1,6 +1,6 @@
 import { claimedStatementSigner, isId, verifyStatement } from "@parley/agreement";
 import { Code, ParleyError, type agreements } from "@parley/proto";
-import type { AuditEvent, CallContext } from "@parley/service-kit";
+import { answerEach, type AuditEvent, type CallContext } from "@parley/service-kit";
 import type { AgreementRow } from "../store/agreement-store.js";
 import type { RunReport } from "../store/reservation-store.js";
 import { presentAgreement } from "../domain/present.js";
@@ -11,24 +11,8 @@ import { callerOf, keyOf, own, type AgreementsDependencies } from "./agreements.
 export function quotaHandlers(d: AgreementsDependencies) {
   const scheduler = `${d.domain}/scheduler`;
   return {
-    reserve: async ({ wishes, known }: agreements.ReserveRequest) => {
-      requireFew(wishes);
-      const held = new Set(known);
-      const rows = new Map<string, AgreementRow>();
-      const answers = await Promise.all(
-        wishes.map(async (wish) => {
-          try {
-            const row = await reserveOne(d, wish, scheduler);
-            if (!held.has(row.id)) rows.set(row.id, row);
-            return { ...TAKEN, details: {} };
-          } catch (error) {
-            if (!(error instanceof ParleyError)) throw error;
-            return { ...outcomeOf(error), details: { ...error.details } };
-          }
-        }),
-      );
-      return { answers, agreements: [...rows.values()].map((row) => presentAgreement(row)) };
-    },
+    reserve: (requests: AsyncIterable<agreements.ReserveRequest>, { signal }: CallContext) =>
+      answerEach(requests, signal, (request) => reserveAll(d, request, scheduler)),
     release: async ({ jobs }: agreements.ReleaseRequest) => {
       requireFew(jobs);
       await d.reservations.end(
@@ -70,6 +54,29 @@ export function quotaHandlers(d: AgreementsDependencies) {
       return { outcomes };
     },
   };
+}
+
+async function reserveAll(
+  d: AgreementsDependencies,
+  { wishes, known }: agreements.ReserveRequest,
+  scheduler: string,
+): Promise<agreements.ReserveResponse> {
+  requireFew(wishes);
+  const held = new Set(known);
+  const rows = new Map<string, AgreementRow>();
+  const answers = await Promise.all(
+    wishes.map(async (wish) => {
+      try {
+        const row = await reserveOne(d, wish, scheduler);
+        if (!held.has(row.id)) rows.set(row.id, row);
+        return { ...TAKEN, details: {} };
+      } catch (error) {
+        if (!(error instanceof ParleyError)) throw error;
+        return { ...outcomeOf(error), details: { ...error.details } };
+      }
+    }),
+  );
+  return { answers, agreements: [...rows.values()].map((row) => presentAgreement(row)) };
 }
 
 async function reserveOne(d: AgreementsDependencies, wish: agreements.ReserveWish, scheduler: string) {

@@ -1,7 +1,7 @@
 import { AgreementError, isId, verifyAgreement, type VerifiedAgreement } from "@parley/agreement";
 import { PlanError, cutRuns } from "@parley/plan";
 import { Code, ParleyError, agreements, type ServiceClient, type scheduler } from "@parley/proto";
-import { Batches, currentTrace, traceparentOf, type Logger } from "@parley/service-kit";
+import { Batches, Exchange, currentTrace, traceparentOf, type Logger } from "@parley/service-kit";
 import type { FirstAttempt, JobRow, JobStore } from "../store/job-store.js";
 import type { Attachment } from "./attachment.js";
 import type { Attachments } from "./attachments.js";
@@ -18,15 +18,22 @@ const invalid = (reason: string, message: string, hint = "") =>
 export class JobIntake {
   /** Agreements that were verified, by id: one that both signed stays as it is. */
   private readonly verified = new Map<string, VerifiedAgreement>();
+  private readonly reservations: Exchange<agreements.ReserveRequest, agreements.ReserveResponse>;
   private readonly wishes = new Batches<agreements.ReserveWish, string>((wishes) => this.reserveAll(wishes));
 
   constructor(
     private readonly jobs: JobStore,
     private readonly queue: JobQueue,
     private readonly attachments: Pick<Attachments, "of">,
-    private readonly agreements: AgreementsClient,
+    agreements: Pick<AgreementsClient, "reserve">,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.reservations = new Exchange(agreements.reserve);
+  }
+
+  close(): void {
+    this.reservations.close();
+  }
 
   /**
    * Idempotent by job id. With Redis away nothing is begun (UNAVAILABLE). Where the data owner's stream ends here and has a
@@ -115,7 +122,7 @@ export class JobIntake {
     if (this.verified.size >= MOST) this.verified.clear();
     const ids = new Set(wishes.map(({ agreementId }) => agreementId));
     const known = [...ids].filter((id) => this.verified.has(id));
-    const answer = await this.agreements.reserve({ wishes: [...wishes], known });
+    const answer = await this.reservations.ask({ wishes: [...wishes], known });
     for (const { id, jws } of answer.agreements) this.verify(id, jws);
     return wishes.map(({ agreementId }, index) => {
       const { code, reason, message, hint, details } = answer.answers[index];

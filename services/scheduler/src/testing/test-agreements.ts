@@ -8,7 +8,7 @@ import {
   type Terms,
 } from "@parley/agreement";
 import { Code, ParleyError, agreements } from "@parley/proto";
-import { implement, type Binding } from "@parley/service-kit";
+import { answerEach, implement, type Binding } from "@parley/service-kit";
 
 const unused = () => Promise.reject(new ParleyError(Code.UNIMPLEMENTED, "UNIMPLEMENTED", "not in this test"));
 
@@ -66,18 +66,19 @@ export class TestAgreements {
         watchAgreements: async function* () {
           yield await unused();
         },
-        reserve: async ({ wishes, known }) => {
-          const answers = wishes.map(({ jobId, records, agreementId }) => {
-            const answer = (code: Code, reason: string) => ({ code, reason, message: reason, hint: "", details: {} });
-            if (agreementId !== this.terms.id) return answer(Code.NOT_FOUND, "AGREEMENT_NOT_FOUND");
-            const others = [...this.reserved].reduce((sum, [id, count]) => (id === jobId ? sum : sum + count), 0);
-            if (others + records > this.quota) return answer(Code.RESOURCE_EXHAUSTED, "QUOTA_EXHAUSTED");
-            this.reserved.set(jobId, records);
-            return answer(Code.OK, "");
-          });
-          const held = agreements.Agreement.fromPartial({ id: this.terms.id, jws: this.#jws });
-          return { answers, agreements: known.includes(this.terms.id) ? [] : [held] };
-        },
+        reserve: (requests, { signal }) =>
+          answerEach(requests, signal, async ({ wishes, known }) => {
+            const answers = wishes.map(({ jobId, records, agreementId }) => {
+              const answer = (code: Code, reason: string) => ({ code, reason, message: reason, hint: "", details: {} });
+              if (agreementId !== this.terms.id) return answer(Code.NOT_FOUND, "AGREEMENT_NOT_FOUND");
+              const others = [...this.reserved].reduce((sum, [id, count]) => (id === jobId ? sum : sum + count), 0);
+              if (others + records > this.quota) return answer(Code.RESOURCE_EXHAUSTED, "QUOTA_EXHAUSTED");
+              this.reserved.set(jobId, records);
+              return answer(Code.OK, "");
+            });
+            const held = agreements.Agreement.fromPartial({ id: this.terms.id, jws: this.#jws });
+            return { answers, agreements: known.includes(this.terms.id) ? [] : [held] };
+          }),
         release: async ({ jobs }) => {
           this.released.push(...jobs);
           return {};

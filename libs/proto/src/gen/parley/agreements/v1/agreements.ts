@@ -6,7 +6,12 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { handleServerStreamingCall, handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type {
+  handleBidiStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { AuditEntry, PageRequest } from "../../common/v1/common.js";
 
@@ -2630,11 +2635,11 @@ export const AgreementsServiceService = {
       Buffer.from(RevokeAgreementResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RevokeAgreementResponse => RevokeAgreementResponse.decode(value),
   },
-  /** Reserves records for jobs, each atomically and with its own answer. Only for the scheduler. Idempotent by job id. */
+  /** Reserves records for jobs, each atomically and with its own answer; one response for each request, in their order. Only for the scheduler. Idempotent by job id. */
   reserve: {
     path: "/parley.agreements.v1.AgreementsService/Reserve" as const,
-    requestStream: false as const,
-    responseStream: false as const,
+    requestStream: true as const,
+    responseStream: true as const,
     requestSerialize: (value: ReserveRequest): Buffer => Buffer.from(ReserveRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): ReserveRequest => ReserveRequest.decode(value),
     responseSerialize: (value: ReserveResponse): Buffer => Buffer.from(ReserveResponse.encode(value).finish()),
@@ -2707,8 +2712,8 @@ export interface AgreementsServiceServer extends UntypedServiceImplementation {
   watchAgreements: handleServerStreamingCall<WatchAgreementsRequest, WatchAgreementsResponse>;
   /** Revokes an agreement; either organisation may, with a signed statement. */
   revokeAgreement: handleUnaryCall<RevokeAgreementRequest, RevokeAgreementResponse>;
-  /** Reserves records for jobs, each atomically and with its own answer. Only for the scheduler. Idempotent by job id. */
-  reserve: handleUnaryCall<ReserveRequest, ReserveResponse>;
+  /** Reserves records for jobs, each atomically and with its own answer; one response for each request, in their order. Only for the scheduler. Idempotent by job id. */
+  reserve: handleBidiStreamingCall<ReserveRequest, ReserveResponse>;
   /** Releases what ended jobs reserved and did not bind. Only for the scheduler. Idempotent by job id. */
   release: handleUnaryCall<ReleaseRequest, ReleaseResponse>;
   /** Reservations of jobs that have not ended. Only for the scheduler, which takes back those of jobs that never came to be. */
