@@ -1,14 +1,17 @@
-/** Kinds of kernels in the order in which a network meets them; what is none of the first ones moves or adds words. */
+/** Kinds of kernels, by their exported names. */
 const KINDS = [
-  ["lookUp", /look/i],
-  ["fold", /fold/i],
-  ["select", /select/i],
-  ["linear", /^(multiply|patches|split(Limbs|Words)|widenWords|gatherPairs|pairPlanes)/i],
+  ["lookUp", /^gate(Slice|(Open)?LookUp)/],
+  ["fold", /^gateFold/],
+  ["select", /^gateSelect/],
+  ["linear", /^(rows|tiles|multiply|patches|split|widen|pairPlanes|gatherPairs)/],
+  ["copy", /^(add|sub|mask|signExtend|gather(Words|Difference|Sum)|sumPool|pool|pack|unpack|open|words|bits)/],
 ];
+/** Never on the way of a run: reading ahead while a party waits, dealing, and what is no kernel. */
+const OTHERS = /^(touch|fetch|gateDeal|heapBase|memory)/;
 
-/** Reads ahead while the party waits: no part of what a run waits for. */
-const IDLE = /^touch/;
-
-/** Kind of a kernel by its exported name; undefined where its time does not count. */
-export const kindOf = (name) =>
-  IDLE.test(name) ? undefined : (KINDS.find(([, pattern]) => pattern.test(name))?.[0] ?? "copy");
+/** Kind of a kernel; undefined where its time does not count. @throws Error for one that nobody has sorted */
+export function kindOf(name) {
+  const kind = KINDS.find(([, pattern]) => pattern.test(name))?.[0];
+  if (kind || OTHERS.test(name)) return kind;
+  throw new Error(`the kernel ${name} is of no kind: add it to scripts/bench/kernel-kinds.mjs`);
+}

@@ -19,6 +19,8 @@ const HOLD_BATCHES = 4;
 const SAMPLES = 8;
 const SAMPLE_RECORDS = 256;
 const SUSTAINED_MS = 5_000;
+/** Fewer runs are a shorter measurement in everything. */
+const STEADY_MS_PER_RUN = 20;
 const PROFILE_MS = 3_000;
 /** Streams at steady state: one runs, the others prepare. */
 const STREAMS = 3;
@@ -35,7 +37,8 @@ export async function measure(stage, network, { batch, link, runs, quick, profil
   try {
     const name = `${network.name}, batch ${batch}, ${link}`;
     const series = await runSeries(cast, clear, samples.length, { name, runs, warmUp: quick ? 2 : WARM_UP.runs });
-    const sustained = await cast.p1.call("sustain", { ms: quick ? 200 : SUSTAINED_MS, streams: STREAMS });
+    const ms = Math.max(200, Math.min(SUSTAINED_MS, STEADY_MS_PER_RUN * runs));
+    const sustained = await cast.p1.call("sustain", { ms, streams: STREAMS });
     const peaks = await usageOf(cast);
     figures = report(network, { batch, link }, series, sustained, peaks);
   } finally {
