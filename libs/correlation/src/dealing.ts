@@ -3,7 +3,7 @@ import type { LinearStep, Plan } from "@parley/plan";
 import { allocationBytes, createRing, multiplyAdd, operandBytes, packOperand, scratchBytes } from "@parley/ring";
 import type { PackedOperand, Ring } from "@parley/ring";
 
-import { CHUNK_BYTES, copyOf } from "./gate-dealer.js";
+import { copyOf, pieces } from "./gate-dealer.js";
 import { GateDealing } from "./gate-dealing.js";
 import { deriveMask, stepKey } from "./key-derivation.js";
 import type { BatchKeys } from "./key-derivation.js";
@@ -140,8 +140,4 @@ export class Dealing {
       allocationBytes(scratchBytes(step.shape, records, 64, step.width));
     return operand + work;
   }
-}
-
-function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 }

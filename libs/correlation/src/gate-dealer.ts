@@ -1,11 +1,11 @@
 import { BLOCK, blocksOf } from "@parley/plan";
 import type { GateKind, TableGate } from "@parley/plan";
-import { allocationBytes, gateSpecBytes, writeGate } from "@parley/ring";
+import { GATE_GROUP, allocationBytes, gateSpecBytes, writeGate } from "@parley/ring";
 import type { Ring } from "@parley/ring";
 
 import { stepKey } from "./key-derivation.js";
 import type { BatchKeys } from "./key-derivation.js";
-import { Keystream, PIECE_BYTES } from "./keystream.js";
+import { Keystream } from "./keystream.js";
 
 /** Largest piece of corrections. */
 export const CHUNK_BYTES = 256 * 1024;
@@ -33,7 +33,9 @@ export interface GateDealer {
 /** Rows per block that the dealer draws: the masks of opened bits, s_b, s_u. */
 const drawnBytes = (gate: TableGate): number => 16 * (gate.openedRows + gate.selectRows);
 
-const blocksIn = (bytes: number, gate: TableGate): number => Math.max(1, Math.floor(bytes / gate.blockBytes));
+/** Blocks that are dealt to one piece: whole groups. */
+const blocksAtOnce = (gate: TableGate): number =>
+  Math.max(1, Math.floor(CHUNK_BYTES / (gate.blockBytes * GATE_GROUP))) * GATE_GROUP;
 
 const R_BYTES = 8 * BLOCK;
 
@@ -45,14 +47,13 @@ const tableDealer: GateDealer = {
   specBytes: gateSpecBytes,
 
   workBytes(gate) {
-    const blocks = blocksIn(CHUNK_BYTES, gate);
+    const blocks = blocksAtOnce(gate);
     return allocationBytes((2 * R_BYTES + gate.blockBytes + drawnBytes(gate)) * blocks);
   },
 
   prepare(ring, gate, work) {
     const spec = writeGate(ring, gate, 0);
-    const most = blocksIn(CHUNK_BYTES, gate);
-    const atOnce = blocksIn(PIECE_BYTES, gate);
+    const most = blocksAtOnce(gate);
     const perBlock = 2 * R_BYTES + gate.blockBytes + drawnBytes(gate);
 
     return function* ({ counts, keys, step }) {
@@ -77,14 +78,14 @@ const tableDealer: GateDealer = {
             r1.fill(ring.u8(r1At, R_BYTES * group));
             drawn.fill(ring.u8(drawnAt, drawnBytes(gate) * group));
             // P0's blocks become P1's while they are in the cache.
-            for (let n = 0; n < group; n += atOnce) {
-              const some = Math.min(atOnce, group - n);
+            for (let n = 0; n < group; n += GATE_GROUP) {
+              const some = Math.min(GATE_GROUP, group - n);
               const at = blocksAt + gate.blockBytes * n;
               p0.fill(ring.u8(at, gate.blockBytes * some));
               const rows = drawnAt + drawnBytes(gate) * n;
               ring.exports.gateDeal(spec, r0At + R_BYTES * n, r1At + R_BYTES * n, at, rows, at, some);
             }
-            yield copyOf(ring.u8(blocksAt, gate.blockBytes * group));
+            yield* pieces(copyOf(ring.u8(blocksAt, gate.blockBytes * group)));
           }
           if (p0 !== r0) r0 = new Keystream(key0, before);
         }
@@ -94,6 +95,11 @@ const tableDealer: GateDealer = {
     };
   },
 };
+
+/** Bytes in pieces that share their memory. */
+export function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
+}
 
 /** A copy in memory of its own that was not zeroed before. */
 export function copyOf(bytes: Uint8Array): Uint8Array {

@@ -55,14 +55,15 @@ function run(gate: TableGate, y: bigint[], r: bigint[], modes: { reference: bool
       const slice = (at: number, size: number): Uint8Array => ring.u8(at + n * size, size).slice();
       const inputs = X.slice(n * BLOCK, (n + 1) * BLOCK);
       const rows = (at: number, count: number): bigint[] => reference.rowsOf(slice(at, 16 * count));
-      const block0 = reference.readBlock(gate, slice(p0, gate.blockBytes));
+      const blockOf = (at: number): Uint8Array => reference.blockOf(gate, ring.u8(at, bytes), n, blocks);
+      const block0 = reference.readBlock(gate, blockOf(p0));
       const dealt = reference.dealBlock(
         gate,
         R.slice(n * BLOCK, (n + 1) * BLOCK),
         block0,
         rows(drawn, gate.openedRows + gate.selectRows),
       );
-      expect(reference.writeBlock(dealt)).toEqual(slice(p1, gate.blockBytes));
+      expect(reference.writeBlock(dealt)).toEqual(blockOf(p1));
       const looked = ([0, 1] as const).map((p) => reference.lookUpBlock(gate, p, inputs, [block0, dealt][p]));
       const hats = looked[0].sent.map((row, i) => row ^ looked[1].sent[i]);
       const selects = ([0, 1] as const).map((p) =>

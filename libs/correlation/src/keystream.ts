@@ -2,7 +2,7 @@ import { createCipheriv } from "node:crypto";
 import type { Cipheriv, KeyObject } from "node:crypto";
 
 /** The generator is fastest in pieces of this size: large against a call's own cost, small against the caches. */
-export const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 64 * 1024;
 const CIPHER_BLOCK = 16;
 const ZEROS = Buffer.alloc(PIECE_BYTES);
 

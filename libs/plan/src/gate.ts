@@ -46,7 +46,8 @@ export interface Chain {
 /** Where the wrap bit rho is kept: nowhere, above the modulus in the words of C, or in words of its own. */
 export type RhoPlace = "none" | "packed" | "separate";
 
-/** Layout and cost of the gate of protocol section 5 ("table"): rows of a block in order tables, masks, top, products, selection masks, then words, of eight elements each kind side by side. */
+/** Layout and cost of the gate of protocol section 5 ("table"): rows of a block in order tables, masks, top, products, selection masks, then
+ * words, of eight elements each kind side by side. Blocks lie in groups of eight: the look-ups' rows of all, the folds', the words. */
 export interface TableGate extends GateParameters {
   readonly high: Chain;
   readonly low: Chain;
@@ -54,6 +55,8 @@ export interface TableGate extends GateParameters {
   /** First mask row; as many as rows are opened in step 3. */
   readonly masks: number;
   readonly openedRows: number;
+  /** Rows that the look-ups read: those up to here. The folds read the others, and the masks. */
+  readonly lookUpRows: number;
   /** Row of bit w-1 of r, -1 for a truncation. */
   readonly top: number;
   /** Rows of s_b and s_u, -1 where there is none. */
@@ -126,6 +129,7 @@ export function tableGate(p: GateParameters, most?: { high: number; low: number 
   const opened = [high, low].map((chunks) => Math.max(0, 2 * chunks.length - 2));
   const masks = take(opened[0] + opened[1]);
   const top = relu ? take(1) : -1;
+  const lookUpRows = row;
   const chain = (chunks: number[], index: 0 | 1): Chain => {
     const m = chunks.length;
     const sent = index === 0 ? 0 : opened[0];
@@ -158,6 +162,7 @@ export function tableGate(p: GateParameters, most?: { high: number; low: number 
     tableRows,
     masks,
     openedRows: opened[0] + opened[1],
+    lookUpRows,
     top,
     sb,
     su,

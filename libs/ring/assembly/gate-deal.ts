@@ -1,6 +1,7 @@
 import {
-  BLOCK_BYTES, CHAIN_CHUNKS, CHAIN_FROM, CHAIN_M, CHAIN_MASKS, CHAIN_PRODUCTS, CHAIN_SENT, CHAIN_TABLES, FUNCTION, HIGH, LOW,
-  OPENED_ROWS, SB, SCRATCH, SCRATCH_WORDS, SELECT_ROWS, SHIFT, SU, TOP, WIDTH, WORDS, field,
+  BLOCK_BYTES, CHAIN_CHUNKS, CHAIN_FROM, CHAIN_M, CHAIN_MASKS, CHAIN_PRODUCTS, CHAIN_SENT, CHAIN_TABLES, FOLD_BYTES, FUNCTION,
+  HIGH, LOOK_UP_BYTES, LOW, OPENED_ROWS, SB, SCRATCH, SCRATCH_WORDS, SELECT_ROWS, SHIFT, SU, TOP, WIDTH, WORDS_BYTES, begins,
+  field, groupSize,
 } from "./gate-layout";
 import { dealWords } from "./gate-deal-words";
 import { gateSlice } from "./gate-slice";
@@ -11,7 +12,7 @@ import {
 } from "../build/unrolled";
 
 /** P1's share of the row at `offset` of a block: value xor P0's. */
-@inline function correct(out: usize, p0: usize, offset: i32, value: v128): void {
+@inline function correct(out: usize, p0: usize, offset: usize, value: v128): void {
   v128.store(out + offset, v128.xor(value, v128.load(p0 + offset)));
 }
 
@@ -49,20 +50,23 @@ function dealProducts(m: i32, drawn: usize, p0: usize, out: usize): void {
   else if (m == 2) dealProducts2(drawn, p0, out);
 }
 
-/** Tables, masks and products of one chain. r: rows of r's bits; drawn: the masks in sending order. */
-function dealChain(chain: usize, r: usize, drawn: usize, p0: usize, out: usize): void {
+/**
+ * Tables, masks and products of one chain. r: rows of r's bits; drawn: the masks in sending order; look, fold: where the rows of
+ * the block's look-ups and folds are.
+ */
+function dealChain(chain: usize, r: usize, drawn: usize, p0: usize, out: usize, look: usize, fold: usize): void {
   const m = field(chain, CHAIN_M);
   let row = r + (field(chain, CHAIN_FROM) << 4);
-  let table = field(chain, CHAIN_TABLES), chunk = chain + CHAIN_CHUNKS;
+  let table = look + field(chain, CHAIN_TABLES), chunk = chain + CHAIN_CHUNKS;
   for (let j = 0; j < m; j++) {
     const t = load<i32>(chunk);
     dealTable(t, row, p0 + table, out + table);
     row += <usize>(t << 4);
-    table += (16 << t) - 16;
+    table += ((<usize>16) << (<usize>t)) - 16;
     chunk += 4;
   }
   drawn += <usize>field(chain, CHAIN_SENT);
-  const masks = field(chain, CHAIN_MASKS), products = field(chain, CHAIN_PRODUCTS);
+  const masks = look + field(chain, CHAIN_MASKS), products = fold + field(chain, CHAIN_PRODUCTS);
   dealMasks(m, drawn, p0 + masks, out + masks);
   dealProducts(m, drawn, p0 + products, out + products);
 }
@@ -76,8 +80,17 @@ export function gateDeal(spec: usize, r0: usize, r1: usize, p0: usize, drawn: us
   const width = field(spec, WIDTH), relu = field(spec, FUNCTION) == 0, low = field(spec, SHIFT) > 0;
   const keep = i64x2.splat(((<i64>1) << (<i64>width)) - 1);
   const opened = <usize>field(spec, OPENED_ROWS) << 4, drawnBytes = opened + (<usize>field(spec, SELECT_ROWS) << 4);
-  const high = <usize>field(spec, HIGH), lower = <usize>field(spec, LOW), blockBytes = field(spec, BLOCK_BYTES);
+  const high = <usize>field(spec, HIGH), lower = <usize>field(spec, LOW), blockBytes = <usize>field(spec, BLOCK_BYTES);
+  const lookUpBytes = <usize>field(spec, LOOK_UP_BYTES), foldBytes = <usize>field(spec, FOLD_BYTES);
+  let group: usize = 0, look: usize = 0, fold: usize = 0, words: usize = 0; // from the start of the blocks
   for (let n = 0; n < count; n++) {
+    if (begins(n)) {
+      const size = groupSize(n, count);
+      look = group;
+      fold = look + size * lookUpBytes;
+      words = fold + size * foldBytes;
+      group += size * blockBytes;
+    }
     for (let i: usize = 0; i < 1024; i += 64) {
       v128.store(sum + i, v128.and(i64x2.add(v128.load(r0 + i), v128.load(r1 + i)), keep));
       v128.store(sum + i, v128.and(i64x2.add(v128.load(r0 + i, 16), v128.load(r1 + i, 16)), keep), 16);
@@ -87,19 +100,20 @@ export function gateDeal(spec: usize, r0: usize, r1: usize, p0: usize, drawn: us
     gateSlice(sum, scratch, width, -1);
     const sb = drawn + opened, su = drawn + drawnBytes - 16;
     if (relu) {
-      dealChain(high, scratch, drawn, p0, out);
-      correct(out, p0, field(spec, TOP), v128.load(scratch + ((width - 1) << 4)));
-      correct(out, p0, field(spec, SB), v128.load(sb));
+      dealChain(high, scratch, drawn, p0, out, look, fold);
+      correct(out, p0, look + field(spec, TOP), v128.load(scratch + ((width - 1) << 4)));
+      correct(out, p0, fold + field(spec, SB), v128.load(sb));
     }
     if (low) {
-      dealChain(lower, scratch, drawn, p0, out);
-      correct(out, p0, field(spec, SU), v128.load(su));
+      dealChain(lower, scratch, drawn, p0, out, look, fold);
+      correct(out, p0, fold + field(spec, SU), v128.load(su));
     }
-    dealWords(spec, sum, sb, su, p0 + field(spec, WORDS), out + field(spec, WORDS));
+    dealWords(spec, sum, sb, su, p0 + words, out + words);
     r0 += 1024;
     r1 += 1024;
-    p0 += blockBytes;
-    out += blockBytes;
+    look += lookUpBytes;
+    fold += foldBytes;
+    words += <usize>field(spec, WORDS_BYTES);
     drawn += drawnBytes;
   }
 }

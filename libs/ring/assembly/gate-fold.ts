@@ -1,8 +1,8 @@
 import {
-  BLOCK_BYTES, CHAIN_M, CHAIN_MASKS, CHAIN_PRODUCTS, CHAIN_SENT, FUNCTION, HIGH, LOW, OPENED_ROWS, PARTY, SB, SCRATCH,
-  SCRATCH_SUMS, SELECT_ROWS, SHIFT, SU, WORDS, constantOne, field,
+  BLOCK_BYTES, CHAIN_M, CHAIN_MASKS, CHAIN_PRODUCTS, CHAIN_SENT, FOLD_BYTES, FUNCTION, HIGH, LOOK_UP_BYTES, LOW, OPENED_ROWS,
+  PARTY, SB, SCRATCH, SCRATCH_SUMS, SELECT_ROWS, SHIFT, SU, begins, constantOne, field, groupSize,
 } from "./gate-layout";
-import { fetchBlocks } from "./memory";
+import { fetch } from "./memory";
 import {
   fold1, fold1First, fold2, fold2First, fold4, fold4First, fold8, fold8First, fold16, fold16First, fold32, fold32First,
   fold64First,
@@ -32,14 +32,14 @@ import {
 }
 
 /** lt_j AND eq_(j+1) .. eq_(m-1), summed over j < m-1: shares from the opened bits and the products of their masks. */
-function foldChain(chain: usize, block: usize, own: usize, peer: usize, one: v128, sums: usize): v128 {
+function foldChain(chain: usize, looked: usize, folded: usize, own: usize, peer: usize, one: v128, sums: usize): v128 {
   const m = field(chain, CHAIN_M);
   if (m < 2) return i32x4.splat(0);
   const sent = <usize>field(chain, CHAIN_SENT), eqs = <usize>(m - 1) << 4;
   own += sent;
   peer += sent;
-  let mask = block + field(chain, CHAIN_MASKS);
-  const e = block + field(chain, CHAIN_PRODUCTS);
+  let mask = looked + field(chain, CHAIN_MASKS);
+  const e = folded + field(chain, CHAIN_PRODUCTS);
   let half = (<usize>1) << (<usize>(m - 2));
   let l = e + ((2 * half - <usize>m) << 4);
   for (let j = 0; half > 0; j++) {
@@ -64,20 +64,27 @@ export function gateFold(spec: usize, blocks: usize, own: usize, peer: usize, st
   const one = constantOne(field(spec, PARTY));
   const sentBytes = <usize>field(spec, OPENED_ROWS) << 4, selectBytes = <usize>field(spec, SELECT_ROWS) << 4;
   const relu = field(spec, FUNCTION) == 0, low = field(spec, SHIFT) > 0;
-  const high = <usize>field(spec, HIGH), lower = <usize>field(spec, LOW), blockBytes = field(spec, BLOCK_BYTES);
-  const masks = field(spec, relu ? HIGH : LOW);
-  const from = <usize>field(<usize>masks, CHAIN_MASKS), bytes = <usize>field(spec, WORDS) - from;
+  const high = <usize>field(spec, HIGH), lower = <usize>field(spec, LOW), blockBytes = <usize>field(spec, BLOCK_BYTES);
+  const lookUpBytes = <usize>field(spec, LOOK_UP_BYTES), bytes = <usize>field(spec, FOLD_BYTES);
+  let looked: usize = 0, folded: usize = 0;
   for (let n = 0; n < count; n++) {
-    fetchBlocks(n, count, blocks + from, bytes, blockBytes);
+    if (begins(n)) {
+      const size = groupSize(n, count);
+      looked = blocks;
+      folded = blocks + size * lookUpBytes;
+      blocks += size * blockBytes;
+      fetch(folded, size * bytes, <u32>count * <u32>blockBytes);
+    }
     if (relu) {
-      const borrow = foldChain(high, blocks, own, peer, one, sums);
-      v128.store(select, v128.xor(v128.xor(borrow, v128.load(state)), v128.load(blocks + field(spec, SB))));
+      const borrow = foldChain(high, looked, folded, own, peer, one, sums);
+      v128.store(select, v128.xor(v128.xor(borrow, v128.load(state)), v128.load(folded + field(spec, SB))));
     }
     if (low) {
-      const u = foldChain(lower, blocks, own, peer, one, sums);
-      v128.store(select + selectBytes - 16, v128.xor(v128.xor(u, v128.load(state, 16)), v128.load(blocks + field(spec, SU))));
+      const u = foldChain(lower, looked, folded, own, peer, one, sums);
+      v128.store(select + selectBytes - 16, v128.xor(v128.xor(u, v128.load(state, 16)), v128.load(folded + field(spec, SU))));
     }
-    blocks += blockBytes;
+    looked += lookUpBytes;
+    folded += bytes;
     own += sentBytes;
     peer += sentBytes;
     state += 32;

@@ -1,9 +1,10 @@
 import {
-  BLOCK_BYTES, CHAIN_CHUNKS, CHAIN_FROM, CHAIN_M, CHAIN_MASKS, CHAIN_SENT, CHAIN_TABLES, FUNCTION, HIGH, LOW, OPENED_ROWS,
-  PARTY, SCRATCH, SCRATCH_SUMS, SHIFT, TOP, WIDTH, constantOne, field,
+  BLOCK_BYTES, CHAIN_CHUNKS, CHAIN_FROM, CHAIN_M, CHAIN_MASKS, CHAIN_SENT, CHAIN_TABLES, FUNCTION, HIGH, LOOK_UP_BYTES, LOW,
+  OPENED_ROWS,
+  PARTY, SCRATCH, SCRATCH_SUMS, SHIFT, TOP, WIDTH, begins, constantOne, field, groupSize,
 } from "./gate-layout";
 import { gateSlice } from "./gate-slice";
-import { fetchBlocks } from "./memory";
+import { fetch } from "./memory";
 import { openWords } from "./pack";
 import { lookUp1, lookUp2, lookUp3, lookUp4, lookUp5, lookUp6, lookUp7, lookUp8 } from "../build/unrolled";
 
@@ -55,28 +56,12 @@ function lookUpChain(chain: usize, block: usize, bits: usize, sent: usize, one: 
   if (shift > 0) v128.store(state, lookUpChain(<usize>field(spec, LOW), block, scratch, sent, one, out), 16);
 }
 
-/** Bytes from the start of a block that the look-ups read: tables, masks, top. */
-@inline function lookedUp(spec: usize): usize {
-  return field(spec, FUNCTION) == 0
-    ? <usize>field(spec, TOP) + 16
-    : <usize>field(<usize>field(spec, LOW), CHAIN_MASKS) + (<usize>field(spec, OPENED_ROWS) << 4);
-}
-
 /**
  * Step 2 of the gate and this party's share of the opening of step 3, for all blocks.
  * x: opened words; blocks: correlations; sent: openedRows rows per block; state: two rows per block that gateFold needs.
  */
 export function gateLookUp(spec: usize, x: usize, blocks: usize, sent: usize, state: usize, count: i32): void {
-  const scratch = <usize>field(spec, SCRATCH), one = constantOne(field(spec, PARTY));
-  const sentBytes = <usize>field(spec, OPENED_ROWS) << 4, blockBytes = field(spec, BLOCK_BYTES), bytes = lookedUp(spec);
-  for (let n = 0; n < count; n++) {
-    fetchBlocks(n, count, blocks, bytes, blockBytes);
-    lookUpBlock(spec, x, blocks, sent, state, scratch, one);
-    x += 1024;
-    blocks += blockBytes;
-    sent += sentBytes;
-    state += 32;
-  }
+  lookUpAll(spec, x, 0, blocks, sent, state, count << 7);
 }
 
 /**
@@ -87,16 +72,30 @@ export function gateLookUp(spec: usize, x: usize, blocks: usize, sent: usize, st
 export function gateOpenLookUp(
   spec: usize, x: usize, peer: usize, blocks: usize, sent: usize, state: usize, elements: i32,
 ): void {
+  lookUpAll(spec, x, peer, blocks, sent, state, elements);
+}
+
+/** peer: 0 where x is opened. */
+function lookUpAll(spec: usize, x: usize, peer: usize, blocks: usize, sent: usize, state: usize, elements: i32): void {
   const scratch = <usize>field(spec, SCRATCH), one = constantOne(field(spec, PARTY));
-  const sentBytes = <usize>field(spec, OPENED_ROWS) << 4, blockBytes = field(spec, BLOCK_BYTES), bytes = lookedUp(spec);
+  const sentBytes = <usize>field(spec, OPENED_ROWS) << 4;
+  const blockBytes = <usize>field(spec, BLOCK_BYTES), bytes = <usize>field(spec, LOOK_UP_BYTES);
   const width = field(spec, WIDTH), bits = width == 62 ? 64 : width, count = (elements + 127) >> 7;
+  let block: usize = 0;
   for (let n = 0; n < count; n++) {
-    fetchBlocks(n, count, blocks, bytes, blockBytes);
-    openWords(x, peer, min(elements - (n << 7), 128), bits, width);
-    lookUpBlock(spec, x, blocks, sent, state, scratch, one);
+    if (begins(n)) {
+      const size = groupSize(n, count);
+      block = blocks;
+      blocks += size * blockBytes;
+      fetch(block, size * bytes, <u32>count * <u32>blockBytes);
+    }
+    if (peer != 0) {
+      openWords(x, peer, min(elements - (n << 7), 128), bits, width);
+      peer += <usize>(bits << 4);
+    }
+    lookUpBlock(spec, x, block, sent, state, scratch, one);
     x += 1024;
-    peer += <usize>(bits << 4);
-    blocks += blockBytes;
+    block += bytes;
     sent += sentBytes;
     state += 32;
   }

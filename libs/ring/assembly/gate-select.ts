@@ -1,7 +1,7 @@
 import {
-  BLOCK_BYTES, FUNCTION, MODULUS, PARTY, RHO, SELECT_ROWS, SHIFT, WIDTH, WORDS, field,
+  BLOCK_BYTES, FUNCTION, MODULUS, PARTY, RHO, SELECT_ROWS, SHIFT, WIDTH, WORDS_BYTES, begins, field, groupSize,
 } from "./gate-layout";
-import { fetchBlocks } from "./memory";
+import { fetch } from "./memory";
 import { elementMasks, firstFour, firstTwo, lastFour, lastTwo } from "./gate-masks";
 
 /**
@@ -85,11 +85,16 @@ import { elementMasks, firstFour, firstTwo, lastFour, lastTwo } from "./gate-mas
  */
 export function gateSelect(spec: usize, x: usize, blocks: usize, own: usize, peer: usize, z: usize, count: i32): void {
   const relu = field(spec, FUNCTION) == 0, two = field(spec, SHIFT) > 0, mode = field(spec, RHO);
-  const rowBytes = <usize>field(spec, SELECT_ROWS) << 4, blockBytes = field(spec, BLOCK_BYTES);
-  let a = blocks + field(spec, WORDS);
-  const bytes = blockBytes - field(spec, WORDS);
+  const rowBytes = <usize>field(spec, SELECT_ROWS) << 4;
+  const blockBytes = <usize>field(spec, BLOCK_BYTES), bytes = <usize>field(spec, WORDS_BYTES);
+  let a: usize = 0;
   for (let n = 0; n < count; n++) {
-    fetchBlocks(n, count, a, bytes, blockBytes);
+    if (begins(n)) {
+      const size = groupSize(n, count);
+      blocks += size * blockBytes;
+      a = blocks - size * bytes;
+      fetch(a, size * bytes, <u32>count * <u32>blockBytes);
+    }
     const b = v128.xor(v128.load(own), v128.load(peer));
     const u = v128.xor(v128.load(own + rowBytes - 16), v128.load(peer + rowBytes - 16));
     if (!relu) {
@@ -106,7 +111,7 @@ export function gateSelect(spec: usize, x: usize, blocks: usize, own: usize, pee
       else selectBlock(true, false, 2, spec, x, a, b, u, z);
     }
     x += 1024;
-    a += blockBytes;
+    a += bytes;
     z += 1024;
     own += rowBytes;
     peer += rowBytes;

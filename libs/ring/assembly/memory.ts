@@ -21,22 +21,13 @@ export function touch(at: usize, bytes: usize): i32 {
   return a ^ b;
 }
 
-/** Gates whose blocks are smaller in all than this are fetched by who waits for the peer; see touch. */
+/** Gates of fewer bytes are fetched by who waits for the peer. */
 const FEW: u32 = 512 * 1024;
 
-/** Blocks that are fetched at once: reads in a row wait for memory together, those between a kernel's work do not. */
-const AHEAD = 8;
-
-function touchBlocks(at: usize, bytes: usize, stride: usize, blocks: i32): i32 {
-  let all: i32 = 0;
-  for (let n = 0; n < blocks; n++) {
-    all ^= touch(at, bytes);
-    at += stride;
-  }
-  return all;
-}
-
-/** Called before each of a large gate's blocks, n of `count`: fetches `bytes` of this one and those after it, now and then. */
-@inline export function fetchBlocks(n: i32, count: i32, at: usize, bytes: usize, stride: usize): void {
-  if ((n & (AHEAD - 1)) == 0 && <u32>count * <u32>stride > FEW) touchBlocks(at, bytes, stride, min(count - n, AHEAD));
+/**
+ * {@link touch} for a group of blocks of a large gate of `all` bytes: reads in a row wait for memory together, those between
+ * a kernel's work do not.
+ */
+@inline export function fetch(at: usize, bytes: usize, all: u32): void {
+  if (all > FEW) touch(at, bytes);
 }

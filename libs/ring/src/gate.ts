@@ -11,7 +11,13 @@ export interface GateChain {
   readonly l: readonly (readonly number[])[];
 }
 
-/** Layout of a gate, as TableGate of `@parley/plan`. */
+/** Blocks that lie part by part: see {@link GateLayout}. */
+export const GATE_GROUP = 8;
+
+/**
+ * Layout of a gate, as TableGate of `@parley/plan`. Of each {@link GATE_GROUP} blocks, the last ones maybe fewer, first all rows
+ * of look-ups lie one behind the other, then all those of folds, then all words.
+ */
 export interface GateLayout {
   readonly function: "relu" | "truncate";
   readonly width: number;
@@ -21,6 +27,8 @@ export interface GateLayout {
   readonly low: GateChain;
   readonly masks: number;
   readonly openedRows: number;
+  /** Rows that the look-ups read, the first ones: tables, masks, top. The others are the folds'. */
+  readonly lookUpRows: number;
   readonly top: number;
   readonly sb: number;
   readonly su: number;
@@ -37,7 +45,7 @@ const HEADER_FIELDS = 18;
 const CHAIN_HEADER_FIELDS = 6;
 const RHO_MODES = { none: 0, packed: 1, separate: 2 } as const;
 
-const offset = (row: number): number => (row < 0 ? -1 : row * ROW);
+const offset = (row: number, first = 0): number => (row < 0 ? -1 : (row - first) * ROW);
 
 const sum = (values: number[]): number => values.reduce((a, b) => a + b, 0);
 
@@ -54,7 +62,7 @@ function chainFields(chain: GateChain, gate: GateLayout): number[] {
     chain.from,
     chain.sent * ROW,
     (gate.masks + chain.sent) * ROW,
-    (products[0] ?? 0) * ROW,
+    products.length === 0 ? 0 : (products[0] - gate.lookUpRows) * ROW,
     (chain.tables[0] ?? 0) * ROW,
     ...chain.chunks,
   ];
@@ -92,16 +100,16 @@ export function writeGate(
       gate.modulus,
       party,
       gate.blockBytes,
-      0,
+      gate.lookUpRows * ROW,
       gate.openedRows,
       offset(gate.top),
-      offset(gate.sb),
-      offset(gate.su),
+      offset(gate.sb, gate.lookUpRows),
+      offset(gate.su, gate.lookUpRows),
       gate.selectRows,
-      gate.rows * ROW,
+      (gate.rows - gate.lookUpRows) * ROW,
       RHO_MODES[gate.rho],
       scratch,
-      0,
+      gate.blockBytes - gate.rows * ROW,
       high,
       low,
     ]);

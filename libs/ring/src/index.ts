@@ -11,7 +11,7 @@ export {
   type OperandSource,
   type PackedOperand,
 } from "./linear.js";
-export { GATE_SCRATCH_BYTES, gateSpecBytes, writeGate, type GateChain, type GateLayout } from "./gate.js";
+export { GATE_GROUP, GATE_SCRATCH_BYTES, gateSpecBytes, writeGate, type GateChain, type GateLayout } from "./gate.js";
 export { couplesOf, type Couples, type Pairs } from "./couples.js";
 export type { GateKernels } from "./gate-kernels.js";
 /** The gate in plain TypeScript, for tests of whoever uses the kernels. */

@@ -1,3 +1,4 @@
+import { GATE_GROUP } from "../gate.js";
 import type { GateChain, GateLayout } from "../gate.js";
 
 /**
@@ -44,6 +45,21 @@ export interface ReferenceBlock {
 
 /** Where the word of a kind of an element lies: eight elements of each kind side by side. */
 const wordAt = (kinds: number, kind: number, n: number): number => (Math.floor(n / 8) * kinds + kind) * 8 + (n % 8);
+
+/** Block n of `count`: its rows and words, which lie apart, as one piece. */
+export function blockOf(gate: GateLayout, blocks: Uint8Array, n: number, count: number): Uint8Array {
+  const first = n - (n % GATE_GROUP);
+  const size = Math.min(GATE_GROUP, count - first);
+  const parts = [gate.lookUpRows * ROW, (gate.rows - gate.lookUpRows) * ROW, gate.blockBytes - gate.rows * ROW];
+  let at = first * gate.blockBytes;
+  return Uint8Array.from(
+    parts.flatMap((bytes) => {
+      const from = at + (n - first) * bytes;
+      at += size * bytes;
+      return [...blocks.subarray(from, from + bytes)];
+    }),
+  );
+}
 
 export function readBlock(gate: GateLayout, bytes: Uint8Array): ReferenceBlock {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
