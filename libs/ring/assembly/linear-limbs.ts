@@ -112,7 +112,7 @@ function halfRow(at: usize, row: usize, first: i32, count: i32, stride: i32, pha
 
 /**
  * One limb of a group's input as planes of pairs, surrounded by zeros: the channels c and c + 1, and of a last odd channel
- * the columns x and x + dilation. A plane has `height` rows, a row `stride` parts of `phase` columns: column x lies in
+ * the columns x and x + dilation, then (if `below` is not 0) the rows y and y + below. A plane has `height` rows, a row `stride` parts of `phase` columns: column x lies in
  * part x mod stride, so the windows' steps are neighbours.
  */
 export function pairPlanes(
@@ -127,11 +127,12 @@ export function pairPlanes(
   stride: i32,
   phase: i32,
   dilation: i32,
+  below: i32,
 ): void {
   const row = usize(stride * phase) << 2;
   const plane = row * usize(height);
   const channel = usize(inH * inW) << 1;
-  memory.fill(out, 0, plane * usize((channels + 1) >> 1));
+  memory.fill(out, 0, plane * usize(((channels + 1) >> 1) + (below > 0 ? 1 : 0)));
   for (let c: i32 = 0; c < channels; c += 2) {
     const paired = c + 1 < channels;
     for (let y: i32 = 0; y < inH; y++) {
@@ -153,6 +154,23 @@ export function pairPlanes(
       }
     }
     out += plane;
+    if (!paired && below > 0) rowPairs(out, limbs, inH, inW, padTop, padLeft, stride, phase, below);
     limbs += 2 * channel;
+  }
+}
+
+/** A plane of pairs of the rows y and y + below. */
+function rowPairs(out: usize, limbs: usize, inH: i32, inW: i32, padTop: i32, padLeft: i32, stride: i32, phase: i32, below: i32): void {
+  const row = usize(stride * phase) << 2;
+  const down = usize(below * inW) << 1;
+  for (let y: i32 = 0; y < inH; y++) {
+    const to = out + row * usize(padTop + y);
+    const from = limbs + (usize(y * inW) << 1);
+    const whole = stride == 1 && y + below < inH;
+    if (whole) pairRow(to + (usize(padLeft) << 2), from, from + down, inW);
+    else halfRow(to, from, padLeft, inW, stride, phase);
+    // The row below `above` is this one; where a row of the input lies there, it has been paired whole.
+    const above = padTop + y - below;
+    if (above >= 0 && (stride != 1 || y < below)) halfRow(out + row * usize(above) + 2, from, padLeft, inW, stride, phase);
   }
 }

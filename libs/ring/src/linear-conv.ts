@@ -25,7 +25,7 @@ export class ConvLimbs implements LinearMethod {
     private readonly scheme: Scheme,
   ) {
     this.shape = asRow(shape);
-    this.planes = planesOf(this.shape);
+    this.planes = planesOf(this.shape, scheme.turn);
     const { rows, depth } = matrixOf(shape);
     this.rows = rows;
     this.depth = depth;
@@ -117,13 +117,15 @@ export class ConvLimbs implements LinearMethod {
       s.strideWidth,
       planes.phase,
       s.dilationWidth,
+      planes.below,
     );
   }
 
   private sum(ring: Ring, y: number, table: number, w: number, x: number, panel: number): void {
     const { shape: s, planes, scheme } = this;
     const steps = planes.steps.length;
-    const run = 2 * Math.ceil(steps / 2 / Math.ceil(steps / scheme.mostSteps));
+    const { turn, mostSteps } = scheme;
+    const run = turn * Math.ceil(steps / turn / Math.ceil(steps / mostSteps));
     for (let step = 0; step < steps; step += run)
       ring.exports[scheme.tiles](
         y,

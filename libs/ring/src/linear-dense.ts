@@ -14,7 +14,7 @@ const GROUP = 4;
 export class DenseLimbs implements LinearMethod {
   private readonly rows: number;
   private readonly depth: number;
-  /** Vectors of a row, an even number. */
+  /** Vectors of a row. */
   private readonly steps: number;
   private readonly panel: number;
 
@@ -24,7 +24,7 @@ export class DenseLimbs implements LinearMethod {
   ) {
     this.rows = shape.outFeatures;
     this.depth = shape.inFeatures;
-    this.steps = 2 * Math.ceil(this.depth / 16);
+    this.steps = scheme.turn * Math.ceil(this.depth / 8 / scheme.turn);
     this.panel = this.steps * this.stepBytes;
   }
 
@@ -65,7 +65,8 @@ export class DenseLimbs implements LinearMethod {
     const { rows, depth, steps, panel, recordBytes } = this;
     const { inputs } = this.scheme;
     const multiply = ring.exports[this.scheme.rows];
-    const run = 2 * Math.ceil(steps / 2 / Math.ceil(steps / Math.min(MOST_STEPS, this.scheme.mostSteps)));
+    const { turn, mostSteps } = this.scheme;
+    const run = turn * Math.ceil(steps / turn / Math.ceil(steps / Math.min(MOST_STEPS, mostSteps)));
     for (let first = 0; first < records; first += GROUP) {
       const group = Math.min(GROUP, records - first);
       for (let n = 0; n < group; n++) {

@@ -1,7 +1,7 @@
 /** Weight limbs x input limbs: assembly/linear-kernels.mjs. */
 export type SchemeName = "Short32" | "Short40" | "Short48" | "Short62" | "Full32" | "Full40" | "Full48";
 
-/** y[n][m] += a run of `steps` (8 inputs each, an even number) of row m with record n. Strides are in bytes. */
+/** y[n][m] += a run of `steps` (8 inputs each) of row m with record n. Strides are in bytes. */
 type Rows = (
   y: number,
   yRecord: number,
@@ -54,5 +54,6 @@ export interface LinearKernels extends RowsKernels, TilesKernels {
     stride: number,
     phase: number,
     dilation: number,
+    below: number,
   ): void;
 }

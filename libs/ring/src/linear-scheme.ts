@@ -29,7 +29,9 @@ export interface Scheme {
   readonly inputs: Cut;
   /** Rows of weights that lie together and are summed at once. */
   readonly panelRows: number;
-  /** Steps after which a sum of 32 bits that is needed in full may overflow. */
+  /** Steps of a turn of the kernels' loops. */
+  readonly turn: number;
+  /** Steps, a multiple of the turn's, after which a sum of 32 bits that is needed in full may overflow. */
   readonly mostSteps: number;
 }
 
@@ -39,6 +41,7 @@ const scheme = (name: SchemeName, weights: Cut, inputs: Cut, panelRows = 2, most
   weights,
   inputs,
   panelRows,
+  turn: weights.limbs > 1 ? 1 : 2,
   mostSteps,
 });
 

@@ -8,14 +8,17 @@ export interface Step {
 }
 
 /**
- * How a group's input lies as planes of pairs with zeros around: two channels share a plane, a last odd channel is paired
- * with itself one tap to the right. `phase` columns of each of `strideWidth` parts make a row.
+ * How a group's input lies as planes of pairs with zeros around: two channels share a plane. A last odd channel is paired
+ * with itself one tap to the right and, for an odd last column of taps, in one more plane with itself one tap below.
+ * `phase` columns of each of `strideWidth` parts make a row.
  */
 export interface Planes {
   readonly channels: number;
   readonly height: number;
   readonly phase: number;
   readonly rowBytes: number;
+  /** Rows from a tap to that below in the last plane; 0 where there is no such plane. */
+  readonly below: number;
   /** Of one limb. */
   readonly bytes: number;
   readonly steps: readonly Step[];
@@ -30,7 +33,8 @@ export function asRow(shape: ConvShape): ConvShape {
   return { ...shape, inHeight: 1, outHeight: 1, inWidth: inHeight * inWidth, outWidth: outHeight * outWidth };
 }
 
-export function planesOf(shape: ConvShape): Planes {
+/** @param turn the number of steps is a multiple of it */
+export function planesOf(shape: ConvShape, turn: number): Planes {
   const channels = shape.inChannels / shape.groups;
   const { strideWidth, kernelHeight, kernelWidth, dilationHeight, dilationWidth } = shape;
   const reach = (out: number, stride: number, kernel: number, dilation: number) =>
@@ -43,23 +47,30 @@ export function planesOf(shape: ConvShape): Planes {
   const phase = Math.ceil(width / strideWidth);
   const rowBytes = phase * strideWidth * 4;
   const area = kernelHeight * kernelWidth;
-  const depth = channels * area;
+  const none = channels * area;
+  const pairs = channels >> 1;
+  const vertical = channels % 2 === 1 && kernelWidth % 2 === 1 && kernelHeight > 1;
   const steps: Step[] = [];
-  for (let c = 0; c < channels; c += 2) {
-    const paired = c + 1 < channels;
+  const push = (plane: number, c: number, ky: number, kx: number, second: number) => {
+    const column = kx * dilationWidth;
+    const place = (column % strideWidth) * phase + Math.floor(column / strideWidth);
+    const offset = (plane * height + ky * dilationHeight) * rowBytes + place * 4;
+    steps.push({ first: c * area + ky * kernelWidth + kx, second, offset });
+  };
+  for (let c = 0; c < pairs; c++)
     for (let ky = 0; ky < kernelHeight; ky++)
-      for (let kx = 0; kx < kernelWidth; kx += paired ? 1 : 2) {
-        const first = c * area + ky * kernelWidth + kx;
-        const column = kx * dilationWidth;
-        const place = (column % strideWidth) * phase + Math.floor(column / strideWidth);
-        steps.push({
-          first,
-          second: paired ? first + area : kx + 1 < kernelWidth ? first + 1 : depth,
-          offset: ((c >> 1) * height + ky * dilationHeight) * rowBytes + place * 4,
-        });
-      }
+      for (let kx = 0; kx < kernelWidth; kx++) push(c, 2 * c, ky, kx, (2 * c + 1) * area + ky * kernelWidth + kx);
+  if (channels % 2) {
+    const tap = (ky: number, kx: number) =>
+      ky < kernelHeight && kx < kernelWidth ? (channels - 1) * area + ky * kernelWidth + kx : none;
+    const last = vertical ? kernelWidth - 1 : kernelWidth;
+    for (let ky = 0; ky < kernelHeight; ky++)
+      for (let kx = 0; kx < last; kx += 2) push(pairs, channels - 1, ky, kx, tap(ky, kx + 1));
+    if (vertical)
+      for (let ky = 0; ky < kernelHeight; ky += 2) push(pairs + 1, channels - 1, ky, last, tap(ky + 1, last));
   }
-  if (steps.length % 2) steps.push({ first: depth, second: depth, offset: 0 });
-  const bytes = Math.ceil((((channels + 1) >> 1) * height * rowBytes) / 16) * 16;
-  return { channels, height, phase, rowBytes, bytes, steps };
+  while (steps.length % turn) steps.push({ first: none, second: none, offset: 0 });
+  const count = pairs + (channels % 2) + (vertical ? 1 : 0);
+  const bytes = Math.ceil((count * height * rowBytes) / 16) * 16;
+  return { channels, height, phase, rowBytes, below: vertical ? dilationHeight : 0, bytes, steps };
 }
