@@ -128,15 +128,14 @@ export class Job {
     const { header, bytes } = await this.prepare();
     const until = Date.now() + SUBMIT_PATIENCE_MS;
     // One call for the whole way. Where it breaks: before the first answer the same submission is made again, after it the job is watched.
-    while (!this.#answer)
+    while (!this.#answer) {
       try {
         await this.follow((signal) => this.client.runJob(messages(header, bytes), { signal }), settings);
       } catch (error) {
-        if (settings.signal?.aborted || !isAway(error)) throw error;
-        if (this.#answer) break;
-        if (Date.now() > until) throw error;
-        await setTimeout(PAUSE_MS, undefined, { signal: settings.signal }).catch(() => undefined);
+        if (settings.signal?.aborted || !isAway(error) || (!this.#answer && Date.now() > until)) throw error;
       }
+      if (!this.#answer) await setTimeout(PAUSE_MS, undefined, { signal: settings.signal }).catch(() => undefined);
+    }
     return this.wait(settings);
   }
 

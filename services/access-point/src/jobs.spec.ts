@@ -137,6 +137,15 @@ describe("jobs at the data owner", () => {
       yield { body: { $case: "header" as const, value: header } };
       yield { body: { $case: "chunk" as const, value: Buffer.from(image(1).buffer) } };
     }
+    async function* wrong() {
+      const value = { ...header, assetId: newId("mdl") };
+      yield { body: { $case: "header" as const, value } };
+      for (let i = 0; i < 5; i++) yield { body: { $case: "chunk" as const, value: Buffer.alloc(1 << 20) } };
+    }
+    const refused = (async () => {
+      for await (const _ of system.b.member.runJob(wrong()));
+    })();
+    await expect(refused).rejects.toMatchObject({ code: Code.NOT_FOUND });
     const seen: member.RunJobResponse[] = [];
     const running = (async () => {
       for await (const message of system.b.member.runJob(messages())) seen.push(message);

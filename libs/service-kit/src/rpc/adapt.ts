@@ -69,7 +69,7 @@ async function answer(run: Run, call: Call, callback: sendUnaryData<unknown>) {
 
 async function stream(run: Run, call: ServerWritableStream<unknown, unknown>) {
   await within(run, call, true, async (context) => {
-    const request = "request" in call && call.request !== undefined ? call.request : call;
+    const request = "request" in call && call.request !== undefined ? call.request : requestsOf(call);
     for await (const message of run.handler(request, context) as AsyncIterable<unknown>) {
       if (call.cancelled || call.destroyed) return;
       if (!call.write(message)) await drained(call);
@@ -77,6 +77,12 @@ async function stream(run: Run, call: ServerWritableStream<unknown, unknown>) {
     call.end();
   }).catch((error: unknown) => call.emit("error", toServiceError(error)));
 }
+
+/** A handler that stops reading, above all one that refuses, must not destroy the stream: its status could not leave any more. */
+const requestsOf = (call: ServerWritableStream<unknown, unknown>): AsyncIterable<unknown> => {
+  const duplex = call as unknown as ServerDuplexStream<unknown, unknown>;
+  return { [Symbol.asyncIterator]: () => duplex.iterator({ destroyOnReturn: false }) };
+};
 
 async function within(run: Run, call: Call, isStream: boolean, work: (context: CallContext) => Promise<void>) {
   const { environment, path } = run;
