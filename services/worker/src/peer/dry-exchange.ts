@@ -2,14 +2,32 @@ import type { Schedule } from "@parley/plan";
 import { GrpcChannel, type FrameSink } from "./grpc-channel.js";
 import type { Poller } from "./poller.js";
 
+/** What the dry exchanges of a schedule share. */
+interface DryMessages {
+  readonly messages: readonly { readonly from: 0 | 1; readonly step: number; readonly bytes: number }[];
+  readonly zeros: Uint8Array;
+}
+
+const known = new WeakMap<Schedule, DryMessages>();
+
+function dryMessages(schedule: Schedule): DryMessages {
+  let made = known.get(schedule);
+  if (made) return made;
+  const messages = schedule.messages
+    .filter(({ phase }) => phase === "online")
+    .map(({ from, step, bytes, trailer }) => ({ from, step, bytes: bytes + trailer }));
+  made = { messages, zeros: new Uint8Array(Math.max(...messages.map(({ bytes }) => bytes))) };
+  known.set(schedule, made);
+  return made;
+}
+
 /**
  * The online messages of a run with their exact lengths, all zeros, without computation: warms a stream (code, buffers,
  * congestion window) and measures what the link alone costs.
  */
 export class DryExchange {
   readonly #channel: GrpcChannel;
-  readonly #messages: Schedule["messages"];
-  readonly #zeros: Uint8Array;
+  readonly #dry: DryMessages;
   readonly #stopPolling: () => void;
   #next = 0;
   #finish!: () => void;
@@ -25,13 +43,10 @@ export class DryExchange {
     sink: FrameSink,
     poller: Poller,
   ) {
-    this.#messages = schedule.messages.filter(({ phase }) => phase === "online");
-    const length = (m: Schedule["messages"][number]) => m.bytes + m.trailer;
-    this.#zeros = new Uint8Array(Math.max(...this.#messages.map(length)));
-    const incoming = this.#messages.filter(({ from }) => from !== party);
+    this.#dry = dryMessages(schedule);
     this.#channel = new GrpcChannel(
       sink,
-      incoming.map((m) => ({ step: m.step, bytes: length(m) })),
+      this.#dry.messages.filter(({ from }) => from !== party),
       poller,
     );
     this.#channel.receive(() => {
@@ -44,10 +59,11 @@ export class DryExchange {
 
   /** Sends what this party may send now. P1 calls it once to begin. */
   go(): void {
-    for (; this.#next < this.#messages.length; this.#next++) {
-      const { from, step, bytes, trailer } = this.#messages[this.#next];
+    const { messages, zeros } = this.#dry;
+    for (; this.#next < messages.length; this.#next++) {
+      const { from, step, bytes } = messages[this.#next];
       if (from !== this.party) return;
-      this.#channel.send(step, this.#zeros.subarray(0, bytes + trailer), true);
+      this.#channel.send(step, zeros.subarray(0, bytes), true);
     }
     this.end(undefined);
   }

@@ -182,15 +182,18 @@ export class ClientParty {
     this.requireOpen();
     const dry = new DryExchange(this.#schedule, 1, this.#sink, this.d.poller);
     this.#dry = dry;
-    const started = performance.now();
     this.#stream.write(encodeRequest({ $case: "dry", value: {} }));
+    const timer = setTimeout(() => this.end(silent()), this.d.timeoutMs);
+    const started = performance.now();
     dry.go();
     try {
-      await within(dry.done, this.d.timeoutMs, () => this.close());
+      await dry.done;
+      return micros(started);
     } catch (error) {
       throw this.outcomeOf(error);
+    } finally {
+      clearTimeout(timer);
     }
-    return micros(started);
   }
 
   /** Binds the ticket to the prepared run and runs it. The stream stays, for the next one, unless the run fails. @throws ParleyError */
@@ -199,6 +202,9 @@ export class ClientParty {
     this.#ready = undefined;
     if (!prepared || !this.#hellos || this.#ended) throw this.#ended ?? new Error("a run is prepared first");
     const { batchId, session, channel } = prepared;
+    // From here on, so that this core is awake when the answer comes.
+    const stopPolling = this.d.poller.start(() => session.idle());
+    const timer = setTimeout(() => this.end(silent()), this.d.timeoutMs * 4);
     try {
       const binding = performance.now();
       const helloDigest = bindingDigest(...this.#hellos, batchId);
@@ -207,28 +213,24 @@ export class ClientParty {
       this.bound = true;
       const bindMicros = micros(binding);
       const before = { ...channel.counters };
-      const timer = setTimeout(() => this.end(silent()), this.d.timeoutMs * 4);
-      const stopPolling = this.d.poller.start(() => session.idle());
       const started = performance.now();
-      try {
-        const output = await session.run(input);
-        const onlineMicros = micros(started);
-        this.revealed = true;
-        const { counters } = channel;
-        const messages =
-          counters.sentMessages - before.sentMessages + counters.receivedMessages - before.receivedMessages;
-        const bytesP1ToP0 = counters.sentBytes - before.sentBytes - TRANSCRIPT_BYTES;
-        const bytesP0ToP1 = counters.receivedBytes - before.receivedBytes;
-        this.endRun(channel);
-        return { output, onlineMicros, bindMicros, messages, bytesP1ToP0, bytesP0ToP1 };
-      } finally {
-        clearTimeout(timer);
-        stopPolling();
-      }
+      const output = await session.run(input);
+      const onlineMicros = micros(started);
+      this.revealed = true;
+      const { counters } = channel;
+      const messages =
+        counters.sentMessages - before.sentMessages + counters.receivedMessages - before.receivedMessages;
+      const bytesP1ToP0 = counters.sentBytes - before.sentBytes - TRANSCRIPT_BYTES;
+      const bytesP0ToP1 = counters.receivedBytes - before.receivedBytes;
+      this.endRun(channel);
+      return { output, onlineMicros, bindMicros, messages, bytesP1ToP0, bytesP0ToP1 };
     } catch (error) {
       const failure = this.outcomeOf(error);
       this.close();
       throw failure;
+    } finally {
+      clearTimeout(timer);
+      stopPolling();
     }
   }
 

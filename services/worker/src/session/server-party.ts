@@ -275,7 +275,9 @@ export class ServerParty {
       );
     this.requireActive(agreement);
     const { ticket, jobId, attemptId, run, traceparent } = bind;
-    await d.fleet.ask({
+    // From here on, so that this core is awake when the first share comes.
+    const stopPolling = d.poller.start(() => session.idle());
+    const asked = d.fleet.ask({
       $case: "bindRun",
       value: {
         ticket,
@@ -289,13 +291,16 @@ export class ServerParty {
         traceparent,
       },
     });
+    await asked.catch((error: unknown) => {
+      stopPolling();
+      throw error;
+    });
     this.bound = true;
     const before = { ...channel.counters };
     const timer = setTimeout(
       () => session.destroy(),
       d.timeoutMs + schedule(agreement.plan, records).messages.length * 1000,
     );
-    const stopPolling = d.poller.start(() => session.idle());
     try {
       const done = session.run(() => this.requireActive(agreement));
       this.sink.write(encodeResponse({ $case: "bound", value: {} }));
