@@ -17,8 +17,16 @@ export function writeDocument(figures) {
   writeFileSync(join(folder, "latency.svg"), latencyPlot(figures.results));
   writeFileSync(join(folder, "throughput.svg"), throughputPlot(figures.results));
   writeFileSync(join(folder, "where-the-time-goes.svg"), timePlot(figures.results));
+  writeFileSync(join(folder, "figures.json"), `${JSON.stringify(figures)}\n`);
   writeFileSync(join(root, "docs/benchmarks.md"), document(figures));
 }
+
+const assembled = ({ parts }) =>
+  parts
+    ? `
+The figures are those of ${parts.length} runs of it with chosen options, of ${parts.map(({ date }) => date).join(", ")}; each line is of one run.
+`
+    : "";
 
 const seconds = (entry) =>
   entry ? `${short(entry[0] / 1000)} s${entry[1] === undefined ? "" : `, ${entry[1]} MB`}` : "";
@@ -80,7 +88,7 @@ Measured by the command below, which writes this file and its pictures as a whol
 \`\`\`sh
 npm run bench
 \`\`\`
-
+${assembled(figures)}
 ${grid(["", ""], shownMachine(machine))}
 
 ![Latency of one private prediction, against published and measured systems](benchmarks/latency.svg)

@@ -20,8 +20,8 @@ export async function measureAll({ options, folder, ending, say }) {
       results.push(await measure(stage, network, { ...options, batch, link, profile }));
     }
   }
-  if (!options.submit && !options.everything) return { machine, results, submitToResultMs: {} };
-  const dealer = options.everything ? await measureDealer() : undefined;
+  const dealer = options.quick ? undefined : await measureDealer();
+  if (!options.submit && !options.everything) return { machine, results, submitToResultMs: {}, dealer };
   const { measureSubmissions } = await import("./submit.mjs"); // needs packages that the engine does not
   const submitToResultMs = await measureSubmissions({ options, folder, ending, say });
   return { machine, results, submitToResultMs, dealer };

@@ -37,8 +37,8 @@ export async function measure(stage, network, { batch, link, runs, quick, profil
   try {
     const name = `${network.name}, batch ${batch}, ${link}`;
     const series = await runSeries(cast, clear, samples.length, { name, runs, warmUp: quick ? 2 : WARM_UP.runs });
-    const ms = Math.max(200, Math.min(SUSTAINED_MS, STEADY_MS_PER_RUN * runs));
-    const sustained = await cast.p1.call("sustain", { ms, streams: STREAMS });
+    const steadyMs = Math.max(200, Math.min(SUSTAINED_MS, STEADY_MS_PER_RUN * runs));
+    const sustained = await cast.p1.call("sustain", { ms: steadyMs, streams: STREAMS });
     const peaks = await usageOf(cast);
     figures = report(network, { batch, link }, series, sustained, peaks);
   } finally {

@@ -25,6 +25,6 @@ export const METHOD = `## How it is measured
   job; first one job at a time, then 16 in flight.
 - Bytes are payloads of the online steps; frames, gRPC, HTTP/2 and TLS come on top.
 
-\`npm run bench -- --quick\` checks results, messages and bytes in half a minute; \`npm run bench -- --micro\` measures the kernels and single layers in
+All figures are in [figures.json](benchmarks/figures.json). \`npm run bench -- --quick\` checks results, messages and bytes in half a minute; \`npm run bench -- --micro\` measures the kernels and single layers in
 one process; \`npm run bench -- --help\` shows how to choose networks, batches and links.
 `;

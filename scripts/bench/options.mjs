@@ -14,6 +14,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --link loopback,..   loopback, lan (0.1 ms one way, 5 Gbit/s), wan (20 ms, 350 Mbit/s)
   --runs N             measured runs of each, after warm-up, as far as 60 s allow (default ${RUNS})
   --json FILE          write the figures as JSON; without FILE or with "-" to standard output
+  --from FILE,..       write docs/benchmarks.md from figures of --json, later files before earlier ones; measures nothing
   --quick              a few networks, few runs; fails on wrong results, message or byte counts only; writes no document
   --engine             leave out the whole system of all services (submit to result)
   --submit             measure only the whole system of all services
@@ -22,7 +23,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --help               this text
 
 Without --network, --batch and --link: all networks and batches on loopback, and batch 1 of ${OVER_LINKS.join(", ")} on lan and wan;
-then docs/benchmarks.md is written, where every result was right.`;
+then docs/benchmarks.md and docs/benchmarks/ are written, where every result was right.`;
 
 /** @throws Error that names the option and what it takes */
 export function readOptions(given) {
@@ -36,6 +37,7 @@ export function readOptions(given) {
       link: { type: "string", multiple: true },
       runs: { type: "string" },
       json: { type: "string" },
+      from: { type: "string" },
       ...Object.fromEntries(
         ["quick", "engine", "submit", "micro", "as-built", "help"].map((name) => [name, { type: "boolean" }]),
       ),
