@@ -15,10 +15,15 @@ const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 export class Stage {
   #environment;
   #postgres;
+  #nodeArgs;
 
-  /** @param embedded whether the dealer's ledger is in an embedded database even where a PostgreSQL can run */
-  static async set(folder, { embedded }) {
+  /**
+   * @param embedded whether the dealer's ledger is in an embedded database even where a PostgreSQL can run
+   * @param cpuProfile folder for CPU profiles of all processes
+   */
+  static async set(folder, { embedded, cpuProfile }) {
     const stage = new Stage();
+    stage.#nodeArgs = cpuProfile ? ["--cpu-prof", `--cpu-prof-dir=${cpuProfile}`] : [];
     stage.folder = folder;
     stage.organisations = await Organisations.make(folder);
     const data = join(folder, "dealer");
@@ -45,7 +50,7 @@ export class Stage {
     };
     try {
       const start = async (name, file, env) => {
-        const child = await startProcess(name, here(file), { env });
+        const child = await startProcess(name, here(file), { env, nodeArgs: this.#named(name) });
         started.push(child);
         return child;
       };
@@ -73,6 +78,11 @@ export class Stage {
       await stop();
       throw error;
     }
+  }
+
+  #named(name) {
+    const file = `${name.replace("the ", "")}-${Date.now()}.cpuprofile`;
+    return this.#nodeArgs.length ? [...this.#nodeArgs, `--cpu-prof-name=${file}`] : [];
   }
 
   #relay(link, target) {

@@ -9,14 +9,14 @@ export async function measureAll({ options, folder, ending, say }) {
   const machine = describeMachine();
   const results = [];
   if (options.measurements.length) {
-    const stage = await Stage.set(folder, { embedded: options.quick });
+    const stage = await Stage.set(folder, { embedded: options.quick, cpuProfile: options["cpu-profile"] });
     ending.push(() => stage.close());
     machine.dealerDatabase = stage.database;
     const networks = new Map();
     for (const { name, batch, link } of options.measurements) {
       const network = networks.get(name) ?? loadNetwork(name);
       networks.set(name, network);
-      const profile = batch === 1 && link === "loopback" && !options.quick;
+      const profile = !options["cpu-profile"] && batch === 1 && link === "loopback" && !options.quick;
       results.push(await measure(stage, network, { ...options, batch, link, profile }));
     }
   }

@@ -18,6 +18,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --quick              a few networks, few runs; fails on wrong results, message or byte counts only; writes no document
   --engine             leave out the whole system of all services (submit to result)
   --submit             measure only the whole system of all services
+  --cpu-profile DIR    let the processes write CPU profiles into a folder; for the share of each function, not for latencies
   --as-built           do not compile first: measure what was compiled last
   --micro              measure kernels and single layers in one process instead
   --help               this text
@@ -38,6 +39,7 @@ export function readOptions(given) {
       runs: { type: "string" },
       json: { type: "string" },
       from: { type: "string" },
+      "cpu-profile": { type: "string" },
       ...Object.fromEntries(
         ["quick", "engine", "submit", "micro", "as-built", "help"].map((name) => [name, { type: "boolean" }]),
       ),
@@ -62,7 +64,8 @@ export function readOptions(given) {
     ...values,
     runs,
     measuredNetworks: chosen.network,
-    everything: unchosen && !values.quick && !values.micro && !values.engine && !values.submit,
+    everything:
+      unchosen && !values["cpu-profile"] && !values.quick && !values.micro && !values.engine && !values.submit,
     measurements: values.submit ? [] : choose({ ...chosen, batch: batches }, values.quick),
   };
 }
