@@ -17,7 +17,7 @@ const HOLD_BYTES = 96 << 20;
 const HOLD_BATCHES = 4;
 /** Inputs that are used in turn. Their right results are computed before. */
 const SAMPLES = 8;
-const SAMPLE_RECORDS = 256;
+const SAMPLE_RECORDS = 128;
 const SUSTAINED_MS = 5_000;
 /** Fewer runs are a shorter measurement in everything. */
 const STEADY_MS_PER_RUN = 20;
@@ -41,6 +41,7 @@ export async function measure(stage, network, { batch, link, runs, quick, profil
     const sustained = await cast.p1.call("sustain", { ms: steadyMs, streams: STREAMS });
     const peaks = await usageOf(cast);
     figures = report(network, { batch, link }, series, sustained, peaks);
+    if (profile) figures.idleCpuMsPerSecond = await idleUse(cast);
   } finally {
     await cast.stop();
   }
@@ -94,6 +95,15 @@ const usageOf = async ({ dealer, p0, p1 }) => ({
   p0: await p0.call("usage"),
   p1: await p1.call("usage"),
 });
+
+/** CPU milliseconds in a second in which nothing runs, with the streams open. */
+async function idleUse(cast) {
+  await pause(200);
+  const before = await usageOf(cast);
+  await pause(1000);
+  const after = await usageOf(cast);
+  return Object.fromEntries(Object.keys(after).map((key) => [key, ms(after[key].cpuMs - before[key].cpuMs)]));
+}
 
 function report(network, { batch, link }, series, sustained, peaks) {
   const declared = declaredFor(network, batch);
