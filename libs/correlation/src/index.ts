@@ -1,3 +1,4 @@
+import "./collector.js";
 export { correctionBytes, maskBytes } from "@parley/plan";
 export { computeMaskId, deriveBatch } from "./key-derivation.js";
 export type { BatchContext, BatchKeys } from "./key-derivation.js";
