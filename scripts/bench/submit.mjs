@@ -14,13 +14,16 @@ import { ms, quantiles } from "./statistics.mjs";
 
 const NETWORKS = ["A", "C"];
 const IMAGES = 100;
-const WARM_UP = 30;
+/** Less leaves the processes on code that is not compiled yet. */
+const WARM_UP = 200;
 const FIT_MS = 30_000;
 const LEAST = 20;
 const IN_FLIGHT = 16;
 /** Jobs with 16 in flight, for one job alone. */
 const FLIGHTS = 4;
-const ENV = { PARLEY_CONCURRENCY: String(IN_FLIGHT) };
+/** A worker, the scheduler and the agreement let as many jobs through as are in flight, and some more. */
+const ENV = { PARLEY_CONCURRENCY: String(IN_FLIGHT), PARLEY_ATTEMPTS: String(2 * IN_FLIGHT) };
+const PREPARED = 64;
 
 /** @returns figures by network: one at a time, and 16 in flight */
 export async function measureSubmissions({ options, folder, ending, say }) {
@@ -51,7 +54,7 @@ async function measureNetwork(system, name, runs, say) {
   const [a, b] = ["clinic-a", "clinic-b"].map((id) => Parley.connect(system.organisations.get(id).profile));
   try {
     say(`network ${name}: clinic-a publishes it, both sign an agreement ...`);
-    const asset = await agree(a, b, name, 2 * WARM_UP + (1 + FLIGHTS) * (runs + IN_FLIGHT));
+    const asset = await agree(a, b, name, 2 * WARM_UP + (1 + FLIGHTS) * (runs + IN_FLIGHT), PREPARED);
     const plain = await plaintext(name, asset);
     const images = loadImages(IMAGES).map(({ pixels }) => ({ pixels, logits: plain.logits(pixels) }));
     const series = (label, flights, count) =>

@@ -35,7 +35,8 @@ export async function runNetwork(system, name, count, show, say) {
   }
 }
 
-export async function agree(a, b, name, count) {
+/** @param prepared prepared sessions that the agreement allows; 0 for the default */
+export async function agree(a, b, name, count, prepared = 0) {
   const { asset } = await a.publish({
     name: `mnist-${name.toLowerCase()}-${randomUUID().slice(0, 8)}`,
     model: modelFile(name),
@@ -48,6 +49,7 @@ export async function agree(a, b, name, count) {
     records: count + 10,
     expires: new Date(Date.now() + YEAR),
     purpose: "demonstration",
+    ...(prepared > 0 && { maxPrepared: prepared }),
   });
   await b.agreements.accept(offer.id);
   for (const side of [a, b]) await ready(side, offer.id);

@@ -11,6 +11,8 @@ export interface OfferOptions {
   readonly expires: Date;
   readonly output?: "logits";
   readonly purpose?: string;
+  /** Sessions that may be prepared at once, over all workers: 1 to 64; the access point's default where it is left out. */
+  readonly maxPrepared?: number;
 }
 
 /** Agreements of your organisation. */
@@ -26,7 +28,7 @@ export class Agreements {
       expires: options.expires,
       output: options.output ?? "logits",
       purpose: options.purpose ?? "",
-      maxPrepared: 0,
+      maxPrepared: options.maxPrepared ?? 0,
     });
     return present(agreement);
   }
