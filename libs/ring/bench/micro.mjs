@@ -7,7 +7,10 @@ import { measurePacking } from "./packing.mjs";
 export function measureKernels(tableGate) {
   console.log(`Kernels, hot, one core, Node ${process.version}. Best and median of repeated batches of calls.\n`);
   print(["linear, y += W x", "operand", "records", "GMAC/s best", "median"], measureLinear());
-  print(["gate, ns per element", "look-up", "fold", "select", "deal", "cold: look-up", "fold", "select"], measureGates(tableGate));
+  print(
+    ["gate, ns per element", "look-up", "fold", "select", "deal", "cold: look-up", "fold", "select"],
+    measureGates(tableGate),
+  );
   print(["packing, GiB/s of words", "pack", "unpack"], measurePacking());
 }
 
