@@ -161,7 +161,7 @@ describe("an access point", () => {
     const { terms } = await b.member.getAgreement({ agreementId: agreement!.id });
     expect(JSON.parse(terms)).toMatchObject({ id: agreement!.id, records: 5, purpose: "test" });
     await b.member.revokeAgreement({ agreementId: agreement!.id, reason: "done" });
-    expect(system.router.revocations.length).toBe(1);
+    expect(new Set(system.router.revocations).size).toBe(1); // sent until it is taken, perhaps twice
   });
 
   it("masks the model: D = W - U for every weight, and neither W nor U is in the vault's file", async () => {

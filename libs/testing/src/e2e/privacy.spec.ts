@@ -118,19 +118,19 @@ describe.skipIf(missing)("what each process receives and stores", () => {
 
   it("two runs on the same input have no common 16-byte block in their steps", () => {
     const workers = [...processes].filter(([name]) => name.endsWith(".worker")).flatMap(([, files]) => files);
-    const sessions = workers.map(framesOf).filter((frames) => frames.length > 0);
-    expect(sessions.length).toBeGreaterThanOrEqual(4);
+    // The messages of dry exchanges are zeros, which is all that is in them.
+    const frames = workers.flatMap(framesOf).filter((frame) => frame.some((byte) => byte !== 0));
     const seen = new Map<string, number>();
     let common = 0;
-    sessions.forEach((frames, session) => {
-      for (const frame of frames)
-        for (let at = 0; at + 16 <= frame.length; at += 16) {
-          const block = frame.toString("latin1", at, at + 16);
-          const before = seen.get(block);
-          if (before !== undefined && before !== session) common++;
-          seen.set(block, session);
-        }
+    frames.forEach((frame, index) => {
+      for (let at = 0; at + 16 <= frame.length; at += 16) {
+        const block = frame.toString("latin1", at, at + 16);
+        const before = seen.get(block);
+        if (before !== undefined && before !== index) common++;
+        seen.set(block, index);
+      }
     });
+    expect(frames.length).toBeGreaterThanOrEqual(2 * 12); // two runs of the network's steps
     expect(seen.size).toBeGreaterThan(500);
     expect(common).toBe(0);
   });
