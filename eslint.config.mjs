@@ -73,6 +73,8 @@ export default tseslint.config(
         clearInterval: "readonly",
         Buffer: "readonly",
         performance: "readonly",
+        setImmediate: "readonly",
+        WebAssembly: "readonly",
       },
     },
   },

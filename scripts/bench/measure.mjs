@@ -6,7 +6,8 @@ import { productsTimer } from "./products.mjs";
 import { startProgress } from "./progress.mjs";
 import { median, ms, quantiles, sum } from "./statistics.mjs";
 
-const WARM_UP = { runs: 20, ms: 5_000 };
+/** A worker serves for days: most code is compiled only after some hundred runs. */
+const WARM_UP = { runs: 300, ms: 12_000 };
 const FIT_MS = 60_000;
 /** Never fewer runs than this; a batch whose runs take seconds each has few. */
 const LEAST = 20;
@@ -49,13 +50,17 @@ export async function measure(stage, network, { batch, link, runs, quick, profil
   return figures;
 }
 
-/** Rounds of: prepare some batches, run each, and after each the floor and the clear. */
+/** Rounds of: the clear; prepare some batches; run each, with its floor after it. */
 async function runSeries(cast, clear, samples, { name, runs, warmUp }) {
   const bar = startProgress(name, runs, "runs");
   const series = { runs: [], dry: [], float: [], products: [], prepared: 0, prepareMs: 0, cpu: {} };
   let started = performance.now();
   let warming = true;
   for (let done = 0, used = 0; ;) {
+    for (let i = 0; i < HOLD_BATCHES; i++) {
+      series.float.push(await clear.float());
+      series.products.push(clear.products());
+    }
     const before = await usageOf(cast);
     const { records, ms: took } = await cast.p1.call("prepare", { count: HOLD_BATCHES });
     const after = await usageOf(cast);
@@ -64,11 +69,9 @@ async function runSeries(cast, clear, samples, { name, runs, warmUp }) {
     for (const key of Object.keys(after))
       series.cpu[key] = (series.cpu[key] ?? 0) + after[key].cpuMs - before[key].cpuMs;
     for (let i = 0; i < HOLD_BATCHES; i++) {
-      series.runs.push(await cast.p1.call("run", { sample: used++ % samples }));
-      await cast.p0.call("wake"); // as bind does before a run
-      series.dry.push(await cast.p1.call("dry"));
-      series.float.push(await clear.float());
-      series.products.push(clear.products());
+      const { dryMs, ...run } = await cast.p1.call("runAndDry", { sample: used++ % samples });
+      series.runs.push(run);
+      series.dry.push(dryMs);
       done++;
       const elapsed = performance.now() - started;
       if (warming && (done >= warmUp || elapsed > WARM_UP.ms)) {

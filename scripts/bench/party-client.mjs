@@ -18,8 +18,12 @@ answer({
   prepare: ({ count }) => prepared.fill(count),
   /** One batch, run after run. */
   run: ({ sample }) => prepared.runBatch(work.samples[sample]),
-  /** The same messages without computation: microseconds of a batch. */
-  dry: () => prepared.dryBatch(),
+  /** The same, and milliseconds of its messages without computation; the first of two wakes P0, as bind does before a run. */
+  async runAndDry({ sample }) {
+    const run = await prepared.runBatch(work.samples[sample]);
+    await prepared.dryBatch();
+    return { ...run, dryMs: await prepared.dryBatch() };
+  },
   /** Batches one after the other for so long, each prepared in the background while another runs. */
   sustain: ({ ms, streams }) => prepared.sustain(ms, streams, work.samples),
   kernels: () => clock?.take(),

@@ -42,23 +42,12 @@ function dependencies({ certificate, agreement, weights, masked }, asked = () =>
   return { own, trust, logger, parts };
 }
 
-/** How long P0 is kept awake for a dry exchange that comes at once: as long as a worker polls for a message. */
-const AWAKE_MS = 2;
-
-/**
- * P0: serves sessions. @param asked see {@link dependencies}
- * @returns its address; and `wake`, after which it waits for a dry exchange as it waits for a run that it has bound
- */
+/** P0: serves sessions. @param asked see {@link dependencies} @returns its address */
 export async function serveSessions(setting, asked) {
   if (setting.agreement.party !== PARTY_SERVER) throw new Error("P0 has the model owner's side of the agreement");
   const { own, trust, logger, parts } = dependencies(setting, asked);
   const server = new PeerServer(own, trust, parts, logger);
-  const wake = () => {
-    const end = performance.now() + AWAKE_MS;
-    const turn = () => performance.now() < end && setImmediate(turn);
-    if (polls(config)) turn();
-  };
-  return { address: `localhost:${await server.listen("127.0.0.1:0")}`, wake };
+  return { address: `localhost:${await server.listen("127.0.0.1:0")}` };
 }
 
 /** P1: opens streams to P0; each carries one run after the other. */

@@ -14,6 +14,5 @@ answer({
     });
     return served.address;
   },
-  wake: () => served.wake(),
   kernels: () => clock?.take(),
 });

@@ -64,6 +64,8 @@ export function dealerBinding(d: DealerDependencies): Binding {
   const operator = { roles: ["operator"], org: d.domain };
   const accessPoint = { roles: ["access-point"] };
   const refusals = new RefusalNotes();
+  /** Organisations that were last given a model owner's part. */
+  const servers = new Set<string>();
   return implement<dealer.DealerServiceServer>(
     dealer.DealerServiceService,
     {
@@ -157,7 +159,9 @@ export function dealerBinding(d: DealerDependencies): Binding {
       fetchParts: async function* ({ batchIds }, context) {
         const { org } = peerOf(context);
         requireCount(batchIds.length);
-        const given = (await d.ledger.give(batchIds, 1, org)) ?? (await d.ledger.give(batchIds, 0, org));
+        // An organisation mostly stays what it was; the ledger decides.
+        const [likely, other] = servers.has(org) ? ([0, 1] as const) : ([1, 0] as const);
+        const given = (await d.ledger.give(batchIds, likely, org)) ?? (await d.ledger.give(batchIds, other, org));
         if (!given) {
           const note = refusals.note(org);
           if (note)
@@ -170,7 +174,10 @@ export function dealerBinding(d: DealerDependencies): Binding {
             });
           throw notGiven();
         }
-        yield* dealParts(d, given, given.mask.org1 === org ? 1 : 0, context.signal);
+        const party = given.mask.org1 === org ? 1 : 0;
+        if (party === 0) servers.add(org);
+        else servers.delete(org);
+        yield* dealParts(d, given, party, context.signal);
       },
     },
     {
