@@ -20,7 +20,8 @@ function check(name, command, args, env = {}) {
   });
   const ok = done.status === 0;
   console.log(`${ok ? "ok" : "FAILED"}: ${name} (${((Date.now() - started) / 1000).toFixed(0)} s)`);
-  ok ? passed++ : failed++;
+  if (ok) passed++;
+  else failed++;
 }
 
 compile();

@@ -3,7 +3,7 @@ import type { ChannelCredentials } from "@grpc/grpc-js";
 import { currentTrace, traceparentOf } from "../telemetry/trace.js";
 import type { CertificateHolder } from "../tls/certificate-holder.js";
 import { mutualChannelCredentials, type ExpectedServer } from "../tls/credentials.js";
-import { MAX_MESSAGE_BYTES } from "./server.js";
+import { FLOW_CONTROL_BYTES, MAX_MESSAGE_BYTES } from "./server.js";
 
 type Definition = Parameters<typeof createClient>[0];
 
@@ -31,6 +31,7 @@ export function connect<D extends Definition>(definition: D, settings: ConnectSe
     options: {
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
       "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+      "grpc-node.flow_control_window": FLOW_CONTROL_BYTES,
       "grpc.keepalive_time_ms": 20_000,
       "grpc.keepalive_timeout_ms": 10_000,
       "grpc.initial_reconnect_backoff_ms": 200,

@@ -6,6 +6,9 @@ import { adapt, type OpenCalls } from "./adapt.js";
 import type { Binding } from "./implement.js";
 import { addReflection } from "./reflection.js";
 
+/** What may be under way to a reader that has not taken it: at 64 KiB, the default, a stream of correlations waits for its reader most of the time. */
+export const FLOW_CONTROL_BYTES = 4 << 20;
+
 /** Largest message that a service takes; methods that stream send pieces of 1 MiB. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
@@ -31,6 +34,7 @@ export class RpcServer {
     this.#server = new Server({
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
       "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+      "grpc-node.flow_control_window": FLOW_CONTROL_BYTES,
       "grpc.keepalive_time_ms": 20_000,
       "grpc.keepalive_timeout_ms": 10_000,
       ...settings.options,
