@@ -68,6 +68,7 @@ export function sessionsOf(setting) {
         prepareNext: () => party.prepareNext(),
         run: (input) => party.run({ ...binding, attemptId: `attempt ${++attempts}`, traceparent: "" }, input),
         dryMicros: () => party.dry(),
+        settled: () => party.settled(),
         close: () => party.close(),
       };
     },

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { cost } from "../../libs/plan/dist/index.js";
 
-/** What a lot of the dealer may still send after its first batch is prepared has arrived by then. */
+/** What is left of the calls of a preparation has ended by then. */
 const SETTLE_MS = 5;
 
 const same = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
@@ -31,6 +31,7 @@ export class Prepared {
       this.#ready.push(await this.#stream(size));
       records += size;
     }
+    await Promise.all(this.#ready.map((stream) => stream.settled()));
     const ms = performance.now() - started;
     await pause(SETTLE_MS);
     return { records, ms };

@@ -20,11 +20,39 @@ export interface GivenParts {
   readonly period: typeof periodKeys.$inferSelect;
 }
 
+const MOST_ROWS = 256;
+
+/** Rows that were read before, by id: the oldest are forgotten, and all when keys are erased. */
+class Rows<Row> {
+  readonly #known = new Map<string, Row>();
+
+  async get(id: Buffer, read: (id: Buffer) => PromiseLike<Row[]>): Promise<Row | undefined> {
+    const key = id.toString("hex");
+    const known = this.#known.get(key);
+    if (known) return known;
+    const [row] = await read(id);
+    if (!row) return undefined;
+    this.#known.set(key, row);
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MOST_ROWS) break;
+      this.#known.delete(oldest);
+    }
+    return row;
+  }
+
+  forget(): void {
+    this.#known.clear();
+  }
+}
+
 /**
  * The single-use ledger. A part is given by one conditional update, committed before anything of it leaves: of any number
  * of callers, on any number of replicas, one gets it.
  */
 export class Ledger {
+  readonly #masks = new Rows<GivenParts["mask"]>();
+  readonly #periods = new Rows<GivenParts["period"]>();
+
   constructor(private readonly database: DealerDatabase) {}
 
   /** Stores batches unless that made more than `limit` unspent ones of their agreement. @returns false where it did */
@@ -70,11 +98,19 @@ export class Ledger {
       (row) => row.maskId.equals(first.maskId) && row.periodId.equals(first.periodId) && row.records === first.records,
     );
     if (!alike) return undefined;
-    const [[mask], [period]] = await Promise.all([
-      this.database.db.select().from(masks).where(eq(masks.id, first.maskId)),
-      this.database.db.select().from(periodKeys).where(eq(periodKeys.id, first.periodId)),
+    // The update has found both good; what a part is derived from never changes.
+    const [mask, period] = await Promise.all([
+      this.#masks.get(first.maskId, (id) => this.database.db.select().from(masks).where(eq(masks.id, id))),
+      this.#periods.get(first.periodId, (id) =>
+        this.database.db.select().from(periodKeys).where(eq(periodKeys.id, id)),
+      ),
     ]);
     return mask && period ? { batches: inOrder, mask, period } : undefined;
+  }
+
+  private forgetKeys() {
+    this.#masks.forget();
+    this.#periods.forget();
   }
 
   /** Also: the organisation still has the key under which the mask was opened. A name alone gets nothing. */
@@ -112,6 +148,7 @@ export class Ledger {
 
   /** Erases period keys 24 h after their hour, when none of their batches can be given any more. */
   async erasePeriods(): Promise<number> {
+    this.forgetKeys();
     const open = this.database.db
       .select({ one: sql`1` })
       .from(batches)
@@ -135,6 +172,7 @@ export class Ledger {
 
   /** After a start that may have lost commits: no batch of before is given any more, and new ones come from a new key. */
   async voidEverything(): Promise<number> {
+    this.forgetKeys();
     return this.database.db.transaction(async (tx) => {
       await tx
         .update(periodKeys)

@@ -29,7 +29,7 @@ export interface RunOutcome {
 const micros = (from: number) => Math.round((performance.now() - from) * 1000);
 
 /** Parts that a stream holds ahead of their use have at most so many bytes. */
-const LOT_BYTES = 4 << 20;
+const LOT_BYTES = 8 << 20;
 /** A new stream is warmed by at most so many dry exchanges, and for at most so long. */
 const WARM = { exchanges: 20, ms: 20 };
 
@@ -63,6 +63,9 @@ export class ClientParty {
   readonly #schedule;
   readonly #parts: { batchId: Buffer; part: FetchedPart }[] = [];
   #lot = 1;
+  /** Batches of the last lot. */
+  #drawn = 0;
+  #drawing: Promise<void> | undefined;
   #mask: WorkingAgreement["mask"];
   #hellos: readonly [peer.Hello, peer.Hello] | undefined;
   #channel: GrpcChannel | undefined;
@@ -145,8 +148,10 @@ export class ClientParty {
     const started = performance.now();
     const { d, agreement, records } = this;
     try {
-      if (this.#parts.length === 0) await this.drawLot();
+      while (this.#parts.length === 0) await (this.#drawing ?? this.draw());
       const next = this.#parts.shift();
+      // The next lot is under way before this one is used up; a failure shows when it is needed.
+      if (this.#drawn > 1 && this.#parts.length <= this.#drawn / 2) this.draw().catch(() => {});
       const mask = this.#mask;
       if (!next || !mask) throw new Error("a lot holds a batch, of a known mask");
       const masked = await d.operands.masked(agreement, mask, () => this.fetchMasked(mask.id));
@@ -272,6 +277,16 @@ export class ClientParty {
     for (let i = 0; i < WARM.exchanges && performance.now() - began < WARM.ms; i++) await this.dry();
   }
 
+  /** Resolves when no batches are on their way from the dealer. */
+  async settled(): Promise<void> {
+    await this.#drawing?.catch(() => {});
+  }
+
+  private draw(): Promise<void> {
+    this.#drawing ??= this.drawLot().finally(() => (this.#drawing = undefined));
+    return this.#drawing;
+  }
+
   /** Draws batches for the next runs: more each time, because a stream that is used will be used again. */
   private async drawLot() {
     const { d, agreement, records } = this;
@@ -280,6 +295,7 @@ export class ClientParty {
     const bytes = cost(agreement.plan, records).offline.dealerToP1;
     const count = Math.max(1, Math.min(this.#lot, d.lot, Math.floor(LOT_BYTES / bytes)));
     this.#lot = 2 * count;
+    this.#drawn = count;
     const traceparent = traceparentOf(currentTrace() ?? continueTrace(undefined));
     const ids = await d.dealers.createBatches(agreement, mask.id, records, count);
     await recordBatches(d.fleet, agreement, records, ids, fleet.Party.PARTY_CLIENT, traceparent);

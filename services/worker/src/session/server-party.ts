@@ -38,8 +38,8 @@ let sessions = 0n;
 
 /** Dry exchanges of one stream between two runs. */
 const MOST_DRY = 1000;
-/** Batches of one lot. */
-const MOST_BATCHES = 64;
+/** Batches that are drawn and not used yet: two lots. */
+const MOST_HELD = 128;
 
 /**
  * P0's side of one stream: Hello, then one run after the other, each with a batch of its own: batch, offline shares, ready,
@@ -49,6 +49,7 @@ const MOST_BATCHES = 64;
 export class ServerParty {
   readonly #inbox = new Inbox<RequestControl>();
   readonly #parts = new Map<string, Promise<FetchedPart>>();
+  #run: Run | undefined;
   #schedule: Schedule | undefined;
   #channel: GrpcChannel | undefined;
   #session: ServerSession | undefined;
@@ -86,6 +87,7 @@ export class ServerParty {
     }
     const { control } = message;
     if (control.$case === "dry") return this.answerDry();
+    if (control.$case === "lot") return this.takeLot(control.value.batchIds);
     if (control.$case === "batch") this.beginRun();
     this.#inbox.put(control);
   }
@@ -122,10 +124,11 @@ export class ServerParty {
         });
         compareHellos(own, theirs);
         this.#schedule = schedule;
-        this.sink.write(encodeResponse({ $case: "hello", value: own }));
         const run = { agreement, maskId: mask.id, records: theirs.records, hellos: [theirs, own] as const };
+        this.#run = run;
+        this.sink.write(encodeResponse({ $case: "hello", value: own }));
         for (let wait = d.timeoutMs; ; wait = d.idleMs) {
-          const batch = await this.nextBatch(run, wait);
+          const batch = (await this.#inbox.next(wait, "batch")).value;
           if (this.#number === 0n) await this.openSession(agreement);
           await this.prepare(run, batch);
           await this.bindAndRun(run, batch);
@@ -167,14 +170,11 @@ export class ServerParty {
     this.#channel = new GrpcChannel(this.sink, incomingOf(this.#schedule, 1), this.d.poller);
   }
 
-  private async nextBatch(run: Run, wait: number): Promise<peer.Batch> {
-    const message = await this.#inbox.next(wait, "lot", "batch");
-    if (message.$case === "batch") return message.value;
-    const { batchIds } = message.value;
-    if (this.#parts.size > 0 || batchIds.length < 1 || batchIds.length > MOST_BATCHES)
+  /** Batches of runs to come; at any time after the Hello, so that their parts are here when they are needed. */
+  private takeLot(batchIds: readonly Buffer[]) {
+    if (!this.#run || batchIds.length < 1 || this.#parts.size + batchIds.length > MOST_HELD)
       throw new RangeError(`a lot of ${batchIds.length} batches cannot be taken now`);
-    this.draw(run, batchIds);
-    return (await this.#inbox.next(this.d.idleMs, "batch")).value;
+    this.draw(this.#run, batchIds);
   }
 
   /** Records batches and fetches their parts, all together. */
