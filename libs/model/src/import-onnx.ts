@@ -25,6 +25,8 @@ export interface ImportOptions {
   readonly maxRecords?: number;
   /** Class names, one for each value of the output's last dimension. */
   readonly labels?: readonly string[];
+  /** One width for the whole plan, the largest that a layer needs: says less about the weights, and costs more. */
+  readonly uniformWidth?: boolean;
 }
 
 /** The proven bounds of a step's output, over all inputs that the schema admits. Private: they follow from the weights. */
@@ -61,10 +63,12 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Mode
   const { plan, draft } = proven((coarser) => {
     const { draft, output } = lower(network, { inputScale, input, coarser });
     const { outputShape, head, factor } = network;
-    const { maxRecords, labels } = options;
+    const { maxRecords, labels, uniformWidth = false } = options;
     return {
       draft,
-      plan: parsePlan(finish(draft, output, { schema, featureScales, maxRecords, outputShape, head, factor, labels })),
+      plan: parsePlan(
+        finish(draft, output, { schema, featureScales, maxRecords, outputShape, head, factor, labels, uniformWidth }),
+      ),
     };
   });
   const provenOn = plan.steps.map((step, i) => ({ step: i, name: step.name, ...hull(draft.ranges[step.output]) }));

@@ -82,6 +82,8 @@ export interface PublishOptions {
     readonly names?: readonly string[];
   };
   readonly labels?: readonly string[];
+  /** One width for the whole plan: it then does not tell the ranges of single layers, and runs cost more. */
+  readonly uniformWidth?: boolean;
   /** "network": every organisation sees it. "private": yours alone. */
   readonly visibility?: "network" | "private";
   /** Called with bytes sent and bytes in all. */
@@ -102,6 +104,7 @@ export async function publish(
     inputSchema: options.inputSchema ? JSON.stringify(options.inputSchema) : "",
     visibility: options.visibility === "private" ? 2 : 1,
     labels: options.labels ? JSON.stringify(options.labels) : "",
+    uniformWidth: options.uniformWidth ?? false,
   };
   function* messages() {
     yield { body: { $case: "header" as const, value: header } };

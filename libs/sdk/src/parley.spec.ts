@@ -91,6 +91,7 @@ describe("Parley", () => {
         inputSchema: '{"lo":0,"hi":1}',
         visibility: 2,
         labels: '["no","yes"]',
+        uniformWidth: false,
       },
       bytes: model.length,
     });

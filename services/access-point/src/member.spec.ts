@@ -3,7 +3,7 @@ import { decodeWeights, weightsCommitment } from "@parley/model";
 import { parsePlan, planDigest } from "@parley/plan";
 import { connect } from "@parley/service-kit";
 import { testOrganisation } from "@parley/service-kit/testing";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FakeWorker } from "./testing/fake-worker.js";
@@ -163,6 +163,27 @@ describe("an access point", () => {
     await b.member.revokeAgreement({ agreementId: agreement!.id, reason: "done" });
     expect(new Set(system.router.revocations).size).toBe(1); // sent until it is taken, perhaps twice
   });
+
+  it("publishes with one width for all layers where asked, and the terms say whether widths tell of single layers", async () => {
+    const { a } = system;
+    const onnx = readFileSync(new URL("../../../examples/mnist/c.onnx", import.meta.url));
+    for (const uniform of [false, true]) {
+      const { asset: made } = await publish(a.member, onnx, "digits-c", '{"lo":0,"hi":1}', uniform);
+      const { steps } = parsePlan(JSON.parse(made!.plan.toString()));
+      expect(new Set(steps.flatMap((step) => ("width" in step ? [step.width] : []))).size === 1).toBe(uniform);
+      const { agreement } = await a.member.offerAgreement({
+        assetId: made!.id,
+        organisationId: "clinic-b",
+        records: 5n,
+        expires: new Date(Date.now() + 3_600_000),
+        output: "logits",
+        purpose: "",
+        maxPrepared: 0,
+      });
+      const { terms } = await a.member.getAgreement({ agreementId: agreement!.id });
+      expect(JSON.parse(terms)).toMatchObject({ perLayerWidths: !uniform });
+    }
+  }, 30_000);
 
   it("masks the model: D = W - U for every weight, and neither W nor U is in the vault's file", async () => {
     const { a, dealer } = system;

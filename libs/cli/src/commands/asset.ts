@@ -14,6 +14,7 @@ export function assetCommands(): Command {
     .option("--input-range <lo,hi>", "what every input value must lie within; byte files (PNG, IDX) are mapped onto it")
     .option("--schema <file>", 'per-feature ranges as JSON: {"lo": [..], "hi": [..], "names": [..], "labels": [..]}')
     .option("--description <text>", "for people")
+    .option("--uniform-width", "one width for all layers: the public plan tells less about the weights, runs cost more")
     .option("--private", "visible to your own organisation only")
     .addHelpText(
       "after",
@@ -26,6 +27,7 @@ export function assetCommands(): Command {
         name: flags.name,
         model: file,
         description: flags.description,
+        uniformWidth: flags.uniformWidth,
         visibility: flags.private ? ("private" as const) : undefined,
         ...inputOptions(flags),
       };

@@ -8,6 +8,7 @@ export interface PublishFlags {
   readonly schema?: string;
   readonly description?: string;
   readonly private?: boolean;
+  readonly uniformWidth?: boolean;
 }
 
 /** What --input-range or --schema say of the inputs. @throws UsageError; ParleyError where the file is wrong */

@@ -1,4 +1,4 @@
-import { cost, inputsOf, knownOffline, type InputSchema, type Plan, type Step } from "@parley/plan";
+import { WIDTHS, cost, inputsOf, knownOffline, type InputSchema, type Plan, type Step, type Width } from "@parley/plan";
 import type { Draft, DraftValue } from "./draft.js";
 import { outputWidth, widthFor } from "./widths.js";
 
@@ -14,6 +14,8 @@ export interface PlanSettings {
   readonly head: Plan["output"]["head"];
   readonly factor: number;
   readonly labels: readonly string[] | undefined;
+  /** One width for all steps, so that the plan does not tell the ranges of single layers. */
+  readonly uniformWidth: boolean;
 }
 
 /**
@@ -21,13 +23,23 @@ export interface PlanSettings {
  * linear layer has the smallest width that covers its output's modulus; then the share kinds.
  */
 export function finish(draft: Draft, output: DraftValue, settings: PlanSettings): Plan {
+  const plan = assign(draft, output, settings);
+  const widest = widestStep(plan);
+  return settings.uniformWidth && widest !== undefined ? assign(draft, output, settings, widest) : plan;
+}
+
+/** The largest width of a step. What is proven within a width is proven within every larger one. */
+const widestStep = (plan: Plan): Width | undefined =>
+  WIDTHS.findLast((width) => plan.steps.some((step) => "width" in step && step.width === width));
+
+function assign(draft: Draft, output: DraftValue, settings: PlanSettings, uniform?: Width): Plan {
   const needed = draft.tensors.map(() => 1);
   const width = outputWidth(nameOf(draft, output), output.ranges);
   needed[output.tensor] = width;
-  const steps = [...draft.steps];
+  const steps = draft.steps.map((step) => (uniform && "width" in step ? { ...step, width: uniform } : step));
   for (let i = steps.length - 1; i >= 0; i--) {
     const step = steps[i];
-    if (step.op === "linear") steps[i] = { ...step, width: widthFor(step.name, needed[step.output]) };
+    if (step.op === "linear" && !uniform) steps[i] = { ...step, width: widthFor(step.name, needed[step.output]) };
     inputsOf(step).forEach(
       (tensor, side) => (needed[tensor] = Math.max(needed[tensor], need(steps[i], needed[step.output], side))),
     );

@@ -51,4 +51,21 @@ describe("networks of the literature with random weights", () => {
     const { result } = await runInMemory(await maskModel(plan, weights), input, records);
     expect(result).toEqual(evaluateFixedPoint(plan, weights, input, records));
   });
+
+  it("one width for the whole plan: the same results, other costs, and nothing of single layers in the plan", async () => {
+    const { onnx, inputSchema } = randomNetwork("C");
+    const each = importOnnx(onnx, { inputSchema });
+    const { plan, weights } = importOnnx(onnx, { inputSchema, uniformWidth: true });
+    const widths = (steps: typeof plan.steps) => new Set(steps.flatMap((s) => ("width" in s ? [s.width] : [])));
+    expect(widths(each.plan.steps).size).toBeGreaterThan(1);
+    expect([...widths(plan.steps)]).toEqual([Math.max(...widths(each.plan.steps))]);
+    const input = encodeInput(
+      plan,
+      Float64Array.from({ length: PIXELS }, (_, i) => Math.fround((i % 31) / 30)),
+      1,
+    );
+    const { result } = await runInMemory(await maskModel(plan, weights), input, 1);
+    expect(result).toEqual(evaluateFixedPoint(each.plan, each.weights, input, 1));
+    expect(cost(plan, 1).online.p0ToP1).toBeGreaterThan(cost(each.plan, 1).online.p0ToP1);
+  });
 });

@@ -7,6 +7,7 @@ import {
   verifyOffer,
   type Terms,
 } from "@parley/agreement";
+import { parsePlan, type Plan } from "@parley/plan";
 import { Code, ParleyError, fromServiceError, type agreements } from "@parley/proto";
 import type { PinnedOrganisation } from "../store/organisations.js";
 import type { Vault } from "../store/vault.js";
@@ -83,7 +84,7 @@ export class AgreementDesk {
       expires: offer.expires.toISOString(),
       output: { kind: "logits" },
       maxPrepared: offer.maxPrepared || DEFAULT_PREPARED,
-      perLayerWidths: true,
+      perLayerWidths: new Set(widthsOf(parsePlan(JSON.parse(asset.plan.toString("utf8"))))).size > 1,
     };
     const jws = await refusing(() => offerAgreement(signed, this.own.signer), Code.INVALID_ARGUMENT);
     const { agreement } = await this.router.agreements.offer({ jws });
@@ -180,3 +181,5 @@ function present(agreement: agreements.Agreement | undefined): agreements.Agreem
     "Update the router.",
   );
 }
+
+const widthsOf = (plan: Plan) => plan.steps.flatMap((step) => ("width" in step ? [step.width] : []));

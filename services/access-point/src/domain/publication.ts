@@ -48,7 +48,7 @@ export class Publication {
     // Before the import, which may take long: nothing could be listed without a router.
     const registryService = this.router.registry;
     const content = createHash("sha256")
-      .update(JSON.stringify([schema, labels ?? null]))
+      .update(JSON.stringify([schema, labels ?? null, header.uniformWidth]))
       .update(onnx)
       .digest("hex");
     const known = this.vault.assets.findContent(header.name, content);
@@ -110,7 +110,7 @@ export class Publication {
     content: string,
   ): Promise<OwnAsset> {
     const commitmentKey = randomBytes(32);
-    const model = await importModel({ onnx, inputSchema, labels, commitmentKey });
+    const model = await importModel({ onnx, inputSchema, labels, uniformWidth: header.uniformWidth, commitmentKey });
     const id = newId("mdl");
     await this.vault.files.write("weights", id, [model.weights]);
     return this.vault.assets.add({

@@ -134,8 +134,8 @@ export class Fixture {
   }
 }
 
-export function publish(client: MemberClient, model: Buffer, name: string, inputSchema: string) {
-  const header = { name, description: "", inputSchema, visibility: 1, labels: "" };
+export function publish(client: MemberClient, model: Buffer, name: string, inputSchema: string, uniformWidth = false) {
+  const header = { name, description: "", inputSchema, visibility: 1, labels: "", uniformWidth };
   return client.publishAsset([
     { body: { $case: "header", value: header } },
     { body: { $case: "chunk", value: model.subarray(0, 1000) } },

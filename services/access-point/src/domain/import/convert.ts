@@ -5,6 +5,7 @@ export interface ImportRequest {
   readonly onnx: Uint8Array;
   readonly inputSchema: InputSchema;
   readonly labels?: readonly string[];
+  readonly uniformWidth: boolean;
   /** Key of the commitment, 32 bytes. */
   readonly commitmentKey: Uint8Array;
 }
@@ -26,9 +27,9 @@ export type ImportOutcome =
 const RUN_BYTES = 8 * 1024 * 1024;
 
 /** An ONNX file as what the vault and the registry store, or why it is refused. */
-export function convertModel({ onnx, inputSchema, labels, commitmentKey }: ImportRequest): ImportOutcome {
+export function convertModel({ onnx, inputSchema, labels, uniformWidth, commitmentKey }: ImportRequest): ImportOutcome {
   try {
-    const { plan: proposed, weights } = importOnnx(onnx, { inputSchema, ...(labels && { labels }) });
+    const { plan: proposed, weights } = importOnnx(onnx, { inputSchema, uniformWidth, ...(labels && { labels }) });
     const largest = 8 * Math.max(sizeOf(proposed.tensors[0]), sizeOf(proposed.tensors[proposed.output.tensor]));
     let { maxRecords } = proposed;
     while (maxRecords > 1 && maxRecords * largest > RUN_BYTES) maxRecords /= 2;

@@ -155,6 +155,8 @@ export interface PublishAssetHeader {
   visibility: Visibility;
   /** Class names as a JSON array; empty for none. */
   labels: string;
+  /** One width for the whole plan: the plan then does not tell the ranges of single layers, and runs cost more. */
+  uniformWidth: boolean;
 }
 
 /** Response of PublishAsset. */
@@ -1317,7 +1319,7 @@ export const PublishAssetRequest: MessageFns<PublishAssetRequest> = {
 };
 
 function createBasePublishAssetHeader(): PublishAssetHeader {
-  return { name: "", description: "", inputSchema: "", visibility: 0, labels: "" };
+  return { name: "", description: "", inputSchema: "", visibility: 0, labels: "", uniformWidth: false };
 }
 
 export const PublishAssetHeader: MessageFns<PublishAssetHeader> = {
@@ -1336,6 +1338,9 @@ export const PublishAssetHeader: MessageFns<PublishAssetHeader> = {
     }
     if (message.labels !== "") {
       writer.uint32(42).string(message.labels);
+    }
+    if (message.uniformWidth !== false) {
+      writer.uint32(48).bool(message.uniformWidth);
     }
     return writer;
   },
@@ -1393,6 +1398,14 @@ export const PublishAssetHeader: MessageFns<PublishAssetHeader> = {
             message.labels = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.uniformWidth = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1415,6 +1428,7 @@ export const PublishAssetHeader: MessageFns<PublishAssetHeader> = {
     message.inputSchema = object.inputSchema ?? "";
     message.visibility = object.visibility ?? 0;
     message.labels = object.labels ?? "";
+    message.uniformWidth = object.uniformWidth ?? false;
     return message;
   },
 };
