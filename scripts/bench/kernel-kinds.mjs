@@ -4,7 +4,7 @@ const KINDS = [
   ["fold", /^gateFold/],
   ["select", /^gateSelect/],
   ["linear", /^(rows|tiles|multiply|patches|split|widen|pairPlanes|gatherPairs)/],
-  ["copy", /^(add|sub|mask|signExtend|gather(Words|Difference|Sum)|sumPool|pool|pack|unpack|open|words|bits)/],
+  ["copy", /^(add|sub|signExtend|sumPool|pool|pack|unpack|open|words|bits)/],
 ];
 /** Never on the way of a run: reading ahead while a party waits, dealing, and what is no kernel. */
 const OTHERS = /^(touch|fetch|gateDeal|heapBase|memory)/;

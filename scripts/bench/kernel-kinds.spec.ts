@@ -9,7 +9,7 @@ describe("kinds of kernels", () => {
     ["gateSelect", "select"],
     ["rowsShort48", "linear"],
     ["gatherPairs", "linear"],
-    ["gatherWords", "copy"],
+    ["addWords", "copy"],
     ["addPackWords", "copy"],
     ["touch", undefined],
   ])("%s is %s", (name, kind) => {

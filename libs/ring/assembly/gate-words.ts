@@ -1,18 +1,4 @@
-// Passes over 64-bit words around a gate and for the revealed output.
-
-/** out = (a + b) mod 2^width. out may be a or b. */
-export function wordsAddMod(out: usize, a: usize, b: usize, count: i32, width: i32): void {
-  const keep = i64x2.splat(width == 64 ? -1 : ((<i64>1) << (<i64>width)) - 1);
-  let n = 0;
-  for (; n + 2 <= count; n += 2) {
-    const at = <usize>(n << 3);
-    v128.store(out + at, v128.and(i64x2.add(v128.load(a + at), v128.load(b + at)), keep));
-  }
-  if (n < count) {
-    const at = <usize>(n << 3);
-    store<u64>(out + at, (load<u64>(a + at) + load<u64>(b + at)) & (<u64>i64x2.extract_lane(keep, 0)));
-  }
-}
+// Words as bits, for the revealed output.
 
 /** The low `bits` bits of each word, one after the other, lowest first; ceil(bits * count / 8) bytes. */
 export function wordsToBits(words: usize, out: usize, count: i32, bits: i32): void {

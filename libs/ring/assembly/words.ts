@@ -25,16 +25,6 @@ export function addShifted(out: usize, a: usize, shiftA: i32, b: usize, shiftB: 
   if (count & 1) store<i64>(out + end, (load<i64>(a + end) << i64(shiftA)) + (load<i64>(b + end) << i64(shiftB)));
 }
 
-/** a[i] mod 2^bits in place, bits 1 .. 64 */
-export function maskWords(a: usize, bits: i32, count: i32): void {
-  const mask = v128.splat<i64>(<i64>(u64.MAX_VALUE >> u64(64 - bits)));
-  for (let i: i32 = 0; i < (count + 1) >> 1; i++) {
-    const at = a + (usize(i) << 4);
-    if (i * 2 + 1 < count) v128.store(at, v128.and(v128.load(at), mask));
-    else store<i64>(at, load<i64>(at) & v128.extract_lane<i64>(mask, 0));
-  }
-}
-
 /** a[i] = the low `bits` bits of a[i] as a signed number, in place, bits 1 .. 64 */
 export function signExtendWords(a: usize, bits: i32, count: i32): void {
   const shift = i64(64 - bits);
@@ -60,29 +50,6 @@ export function addPerChannel(out: usize, bias: usize, channels: i32, area: i32)
       const at = out + (usize(c * area + i) << 3);
       store<i64>(at, load<i64>(at) + value);
     }
-  }
-}
-
-/** out[i] = words[index[i]]; the index is public (part of the plan). */
-export function gatherWords(out: usize, words: usize, index: usize, count: i32): void {
-  for (let i: i32 = 0; i < count; i++)
-    store<i64>(out + (usize(i) << 3), load<i64>(words + (usize(load<u32>(index + (usize(i) << 2))) << 3)));
-}
-
-/** out[i] = words[a[i]] - words[b[i]]; the indices are public. */
-export function gatherDifference(out: usize, words: usize, a: usize, b: usize, count: i32): void {
-  for (let i: i32 = 0; i < count; i++) {
-    const left = load<i64>(words + (usize(load<u32>(a + (usize(i) << 2))) << 3));
-    const right = load<i64>(words + (usize(load<u32>(b + (usize(i) << 2))) << 3));
-    store<i64>(out + (usize(i) << 3), left - right);
-  }
-}
-
-/** out[i] = z[i] + words[index[i]]; the index is public. */
-export function gatherSum(out: usize, z: usize, words: usize, index: usize, count: i32): void {
-  for (let i: i32 = 0; i < count; i++) {
-    const other = load<i64>(words + (usize(load<u32>(index + (usize(i) << 2))) << 3));
-    store<i64>(out + (usize(i) << 3), load<i64>(z + (usize(i) << 3)) + other);
   }
 }
 

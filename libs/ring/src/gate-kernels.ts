@@ -17,7 +17,6 @@ export interface GateKernels {
   addPackWords(out: number, x: number, y: number, count: number, bits: number): void;
   openWords(x: number, packed: number, count: number, bits: number, width: number): void;
   touch(at: number, bytes: number): number;
-  wordsAddMod(out: number, a: number, b: number, count: number, width: number): void;
   wordsToBits(words: number, out: number, count: number, bits: number): void;
   bitsToWords(bytes: number, words: number, count: number, bits: number): void;
   poolDifferences(

@@ -29,20 +29,6 @@ function memory() {
 
 const COUNTS = [1, 2, 3, 7, 8, 9, 33];
 
-describe("sums modulo 2^width", () => {
-  it.each(COUNTS.flatMap((count) => [1, 5, 32, 48, 62, 64].map((width) => ({ count, width }))))(
-    "$count words at $width bits, in place",
-    ({ count, width }) => {
-      const { ring, put, get } = memory();
-      const [a, b] = [words(count), words(count + 1)];
-      const [x, y] = [put(a), put(b)];
-      ring.exports.wordsAddMod(x, x, y, count, width);
-      expect(get(x, count)).toEqual(a.map((value, i) => wrap(value + b[i], width)));
-      expect(get(y, count + 1)).toEqual(b);
-    },
-  );
-});
-
 describe("shares on their way", () => {
   const cases = COUNTS.flatMap((count) => [8, 16, 24, 32, 40, 48, 56, 64].map((bits) => ({ count, bits })));
 

@@ -7,13 +7,9 @@ export interface Kernels extends GateKernels, LinearKernels {
   addWords(out: number, a: number, b: number, count: number): void;
   subWords(out: number, a: number, b: number, count: number): void;
   addShifted(out: number, a: number, shiftA: number, b: number, shiftB: number, count: number): void;
-  maskWords(a: number, bits: number, count: number): void;
   signExtendWords(a: number, bits: number, count: number): void;
   addPeriodic(out: number, values: number, period: number, count: number): void;
   addPerChannel(out: number, bias: number, channels: number, area: number): void;
-  gatherWords(out: number, words: number, index: number, count: number): void;
-  gatherDifference(out: number, words: number, a: number, b: number, count: number): void;
-  gatherSum(out: number, z: number, words: number, index: number, count: number): void;
   sumPool(
     out: number,
     words: number,
