@@ -205,4 +205,25 @@ describe("runs at the model owner", () => {
     await until(has);
     await until(() => !has());
   });
+
+  it("bound the batches that a data owner's worker can name in a minute, under that agreement alone", async () => {
+    const held = new Set(worker.agreements?.agreements.map(({ digest }) => digest.toString("hex")));
+    const ids = [await system.agree(assetId, 10n), await system.agree(assetId, 10n)];
+    await until(() => worker.agreements?.agreements.length === held.size + 2);
+    const [busy, calm] = ids.map((id) => verifyAgreement(system.router.agreements.get(id)!.jws));
+    const name = ({ digest }: typeof busy) =>
+      worker.ask({
+        $case: "recordBatch",
+        value: {
+          batchId: randomBytes(16),
+          agreementDigest: Buffer.from(digest),
+          records: 1,
+          party: PARTY_SERVER,
+          traceparent: "",
+        },
+      });
+    await Promise.all(Array.from({ length: 600 * busy.terms.maxPrepared }, () => name(busy)));
+    await expect(name(busy)).rejects.toMatchObject({ reason: "SESSION_RATE" });
+    await name(calm);
+  }, 60_000);
 });

@@ -2,14 +2,17 @@ import { Code, ParleyError } from "@parley/proto";
 import type { HeldAgreement } from "../../store/agreements.js";
 
 const WINDOW_MS = 60_000;
-/** Ten a second for each prepared session that the agreement allows: far above honest use. */
+/** Ten a second for each prepared session that the agreement allows. */
 const PER_PREPARED = 600;
 
 /**
- * Sessions opened per agreement and minute. Each costs a batch that a peer can only waste, but a row here and at the dealer
- * too; the bound is far above what honest use needs.
+ * Sessions opened, or batches taken, per agreement and minute. A peer can only waste them, but each is a row here and at the
+ * dealer; the bound is far above what honest use needs.
  */
 export class OpeningRate {
+  /** @param what is bounded, for the message */
+  constructor(private readonly what: string) {}
+
   private readonly opened = new Map<string, { since: number; count: number }>();
 
   /** @throws ParleyError RESOURCE_EXHAUSTED */
@@ -25,7 +28,7 @@ export class OpeningRate {
     throw new ParleyError(
       Code.RESOURCE_EXHAUSTED,
       "SESSION_RATE",
-      `too many sessions were opened under agreement ${id} in a minute`,
+      `too many ${this.what} under agreement ${id} in a minute`,
       "Wait a minute; larger runs need fewer sessions.",
     );
   }

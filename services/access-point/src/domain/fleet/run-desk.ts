@@ -28,7 +28,8 @@ const PRESUME_MS = 60_000;
 export class RunDesk {
   /** Bound runs under way now, with the agreement's digest. Their sessions are no longer prepared ones. */
   private readonly bound = new Map<string, string>();
-  private readonly openings = new OpeningRate();
+  private readonly openings = new OpeningRate("sessions were opened");
+  private readonly batches = new OpeningRate("batches were named");
 
   constructor(
     private readonly own: { readonly id: string },
@@ -49,6 +50,7 @@ export class RunDesk {
     if (party !== agreement.party)
       throw invalid("PARTY", `this organisation is P${agreement.party} of agreement ${agreement.id}`);
     if (request.records < 1) throw invalid("RECORDS", "a batch is for at least one record");
+    if (party === 0) this.batches.require(agreement); // the data owner's worker named it, many at once where it likes
     await this.vault.group.run(() => {
       this.vault.ledger.recordBatch({ id, agreement: agreement.digest, records: request.records, party });
       this.vault.audit.append({
