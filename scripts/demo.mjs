@@ -1,6 +1,7 @@
 // A private prediction between two organisations, end to end: every service a process of its own, real certificates, real
 // Redis, an embedded database. Clinic A owns three networks trained on MNIST, clinic B the images.
 import { rmSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { compile } from "./compile.mjs";
 import { report } from "./demo/report.mjs";
@@ -15,6 +16,9 @@ const USAGE = `Usage: npm run demo -- [options]
   --help              this text
 
 A: 784-128-128-10.  B: conv, max pool, two fully connected layers.  C: two conv with max pools, two fully connected layers.`;
+
+/** An access point erases the input of a job that has ended within a second. */
+const ERASED_MS = 2_000;
 
 const options = readOptions();
 const say = (text) => (options.json ? console.error(text) : console.log(text));
@@ -46,6 +50,7 @@ try {
     networks.push(summary);
     evidence.push(secrets);
   }
+  await pause(ERASED_MS);
   const holdings = whoHeldWhat(system, evidence);
   ok =
     networks.every((n) => n.labelsEqual && n.logitsEqual && n.maxProbabilityDifference <= 0.00005) &&

@@ -49,7 +49,7 @@ export function whoHeldWhat(system, evidence) {
       .map((f) => readFileSync(join(system.logs, f)));
     const has = (kind) => [...stored, ...logged].some((file) => secrets[kind].some((piece) => file.includes(piece)));
     const row = { name, weights: has("weights"), images: has("images") };
-    // An owner need not hold its secret any more: clinic-b erases the images when their job has ended.
-    return { ...row, may, ok: ["weights", "images"].every((kind) => !row[kind] || may.includes(kind)) };
+    // Images are nobody's any more: clinic-b has erased them when their job had ended.
+    return { ...row, may, ok: !row.images && (!row.weights || may.includes("weights")) };
   });
 }

@@ -41,6 +41,7 @@ export class VaultDatabase {
       );
       chmodSync(this.file, 0o600);
       this.migrate();
+      this.emptyLog(); // of a process that was killed before it could
     } catch (cause) {
       this.database.close();
       if (cause instanceof Error && /locked|busy/i.test(cause.message))
@@ -131,6 +132,14 @@ export class VaultDatabase {
     } finally {
       this.depth--;
     }
+  }
+
+  /**
+   * Moves the write-ahead log into the tables and empties it: what was deleted since is overwritten there, and is in no log.
+   * Holds up the process for as long as the log is; not within a transaction.
+   */
+  emptyLog() {
+    if (this.database.isOpen) this.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   }
 
   /** True within a transaction: what is read now may still be taken back. */

@@ -6,8 +6,13 @@ type Area = "inputs" | "results";
 /** Up to this size content is a row: a file costs two writes to disk of its own, a row shares the one of its transaction. */
 export const ROW_BYTES = 64 * 1024;
 
+/** How soon after a row was removed its last trace, in the database's log, is gone too. */
+const ERASED_MS = 1_000;
+
 /** Inputs and results of jobs: small ones are rows, committed with what tells of them; large ones are files. */
 export class JobContent {
+  private erasing: NodeJS.Timeout | undefined;
+
   constructor(
     private readonly database: VaultDatabase,
     private readonly files: VaultFiles,
@@ -47,7 +52,14 @@ export class JobContent {
 
   /** Removes a row, in a transaction. @returns false where there was none: {@link remove} then removes the file */
   drop(area: Area, job: string): boolean {
-    return this.database.run(`DELETE FROM job_content WHERE area = :area AND job = :job`, { area, job }) === 1;
+    const { database } = this;
+    const wasRow = database.run(`DELETE FROM job_content WHERE area = :area AND job = :job`, { area, job }) === 1;
+    if (wasRow)
+      this.erasing ??= setTimeout(() => {
+        this.erasing = undefined;
+        database.emptyLog();
+      }, ERASED_MS).unref();
+    return wasRow;
   }
 
   async remove(area: Area, job: string): Promise<void> {

@@ -1,8 +1,9 @@
 import { Code } from "@parley/proto";
-import { closeSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { closeSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { seconds } from "./database.js";
 import { ROW_BYTES } from "./job-content.js";
 import { Vault } from "./vault.js";
@@ -228,6 +229,25 @@ describe("jobs", () => {
 });
 
 describe("content of jobs", () => {
+  it("leaves no trace in any file within a moment of its removal, and none after a crash before that", async () => {
+    const path = folder();
+    const vault = open(path);
+    const secret = randomBytes(500);
+    const holds = (where: string) =>
+      readdirSync(where).some(
+        (name) => statSync(join(where, name)).isFile() && readFileSync(join(where, name)).includes(secret),
+      );
+    vault.database.transaction(await vault.content.store("inputs", "job_1", [secret]));
+    expect(holds(path)).toBe(true);
+    vault.content.drop("inputs", "job_1");
+    const crashed = folder();
+    cpSync(path, crashed, { recursive: true });
+    expect(holds(crashed)).toBe(true);
+    await vi.waitFor(() => expect(holds(path)).toBe(false), { timeout: 5_000 });
+    open(crashed);
+    expect(holds(crashed)).toBe(false);
+  });
+
   it("is a row where it is small and a file where it is large, and is gone when removed", async () => {
     const path = folder();
     const vault = open(path);
