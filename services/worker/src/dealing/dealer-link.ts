@@ -4,7 +4,9 @@ import { connect, type CertificateHolder } from "@parley/service-kit";
 import { createHash } from "node:crypto";
 import type { WorkingAgreement } from "../models/agreement.js";
 import { within } from "../session/within.js";
+import { PartMemory } from "./part-memory.js";
 
+type Piece = IteratorResult<dealer.FetchPartsResponse>;
 type DealerClient = ServiceClient<typeof dealer.DealerServiceService>;
 
 /** A party's part of one batch. */
@@ -21,7 +23,7 @@ class Corrections implements AsyncIterableIterator<Uint8Array> {
   #ended = false;
 
   constructor(
-    private readonly more: () => Promise<IteratorResult<dealer.FetchPartsResponse>>,
+    private readonly more: () => Promise<Piece>,
     private readonly giveUp: () => void,
   ) {}
 
@@ -45,6 +47,7 @@ class Corrections implements AsyncIterableIterator<Uint8Array> {
 /** The dealers of the agreements, each under the bundle that its agreement pins. Never retries: a lost answer is a lost batch. */
 export class DealerLink {
   readonly #clients = new Map<string, DealerClient>();
+  readonly #memory = new PartMemory();
 
   constructor(
     private readonly own: CertificateHolder,
@@ -85,10 +88,21 @@ export class DealerLink {
       const bytes = Number(correctionBytes);
       if (bytes === 0) abort.abort();
       if (parts.length === 1) return [part(parts[0], new Corrections(next, () => abort.abort()))];
-      const held = await collect(next, parts.length * bytes);
-      return parts.map((each, i) => part(each, [held.subarray(i * bytes, (i + 1) * bytes)]));
+      const held = await this.collect(next, parts.length, bytes);
+      return parts.map((each, i) => part(each, this.#memory.held(held[i])));
     } catch (error) {
       abort.abort();
+      throw error;
+    }
+  }
+
+  private async collect(next: () => Promise<Piece>, count: number, bytes: number): Promise<Uint8Array[]> {
+    const parts = Array.from({ length: count }, () => this.#memory.take(bytes));
+    try {
+      await fill(parts, next);
+      return parts;
+    } catch (error) {
+      parts.forEach((each) => this.#memory.giveBack(each));
       throw error;
     }
   }
@@ -117,20 +131,20 @@ const part = (
   correlations: new ExpandedPart({ key, corrections }),
 });
 
-/** @throws ParleyError where more or fewer bytes come */
-async function collect(
-  next: () => Promise<IteratorResult<dealer.FetchPartsResponse>>,
-  bytes: number,
-): Promise<Uint8Array> {
-  const all = new Uint8Array(bytes);
-  let at = 0;
-  for (let piece = bytes > 0 ? await next() : undefined; piece && !piece.done; piece = await next()) {
+/** Fills the parts one after the other. @throws ParleyError where more or fewer bytes come */
+async function fill(parts: readonly Uint8Array[], next: () => Promise<Piece>): Promise<void> {
+  const waiting = parts.filter(({ length }) => length > 0);
+  let room = waiting.shift();
+  for (let piece = room && (await next()); piece && !piece.done; piece = await next()) {
     const { chunk } = piece.value;
-    if (at + chunk.length > bytes) throw incomplete("is too long");
-    all.set(chunk, at);
-    at += chunk.length;
+    for (let at = 0; at < chunk.length;) {
+      if (!room) throw incomplete("is too long");
+      const some = chunk.subarray(at, at + room.length);
+      room.set(some);
+      at += some.length;
+      room = some.length < room.length ? room.subarray(some.length) : waiting.shift();
+    }
     chunk.fill(0);
   }
-  if (at !== bytes) throw incomplete("is too short");
-  return all;
+  if (room) throw incomplete("is too short");
 }
