@@ -46,6 +46,7 @@ export {
 export { AuditLog, type AuditEvent } from "./database/audit-log.js";
 export { lockFolder } from "./database/folder-lock.js";
 export {
+  drainMs,
   runService,
   startService,
   type Listener,

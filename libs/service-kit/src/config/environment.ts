@@ -28,6 +28,8 @@ export const commonVariables = {
   PARLEY_ADVERTISE: z.string().min(1).default("localhost"),
   PARLEY_ENV: z.enum(["production", "development"]).default("development"),
   PARLEY_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  /** How long work that runs when the process is asked to end may go on, seconds. */
+  PARLEY_DRAIN_SECONDS: z.coerce.number().int().min(0).max(3600).default(30),
 };
 
 /** Variables of services whose certificates are files. */

@@ -18,7 +18,10 @@ import type { AnyHandler, Binding } from "./implement.js";
 /** A call under way, so that it can be ended from outside. */
 export interface OpenCall {
   readonly abort: AbortController;
-  readonly stream: boolean;
+  /** A stream that goes on for ever: it is ended when the server drains, others may finish. */
+  readonly lasting: boolean;
+  /** Ended because the server drains: the caller is told to go elsewhere. */
+  draining: boolean;
   org?: string;
   stillTrusted: () => boolean;
 }
@@ -42,7 +45,8 @@ export function adapt(binding: Binding, environment: Environment): UntypedServic
   const entries = Object.entries(binding.definition).map(([name, method]) => {
     const handler = binding.handlers[name];
     if (!handler) throw new Error(`${method.path} has no handler`);
-    const run = { environment, access: binding.access(name), handler, path: method.path };
+    const lasting = method.responseStream && (method.requestStream || /\/Watch[^/]*$/.test(method.path));
+    const run = { environment, access: binding.access(name), handler, path: method.path, lasting };
     if (!method.responseStream)
       return [name, (call: Call, callback: sendUnaryData<unknown>) => void answer(run, call, callback)] as const;
     return [name, (call: ServerWritableStream<unknown, unknown>) => void stream(run, call)] as const;
@@ -58,22 +62,27 @@ interface Run {
   readonly access: Access;
   readonly handler: AnyHandler;
   readonly path: string;
+  readonly lasting: boolean;
 }
 
+const draining = () =>
+  new ParleyError(Code.UNAVAILABLE, "DRAINING", "the service is shutting down", "Try again: another instance answers.");
+
 async function answer(run: Run, call: Call, callback: sendUnaryData<unknown>) {
-  await within(run, call, false, async (context) => {
+  await within(run, call, async (context) => {
     const request = "request" in call ? call.request : call;
     callback(null, await run.handler(request, context));
   }).catch((error: unknown) => callback(toServiceError(error)));
 }
 
 async function stream(run: Run, call: ServerWritableStream<unknown, unknown>) {
-  await within(run, call, true, async (context) => {
+  await within(run, call, async (context, open) => {
     const request = "request" in call && call.request !== undefined ? call.request : requestsOf(call);
     for await (const message of run.handler(request, context) as AsyncIterable<unknown>) {
       if (call.cancelled || call.destroyed) return;
       if (!call.write(message)) await drained(call);
     }
+    if (open.draining) throw draining();
     call.end();
   }).catch((error: unknown) => call.emit("error", toServiceError(error)));
 }
@@ -84,12 +93,12 @@ const requestsOf = (call: ServerWritableStream<unknown, unknown>): AsyncIterable
   return { [Symbol.asyncIterator]: () => duplex.iterator({ destroyOnReturn: false }) };
 };
 
-async function within(run: Run, call: Call, isStream: boolean, work: (context: CallContext) => Promise<void>) {
+async function within(run: Run, call: Call, work: (context: CallContext, open: OpenCall) => Promise<void>) {
   const { environment, path } = run;
   const trace = continueTrace(call.metadata.get("traceparent")[0]?.toString());
   const started = performance.now();
   const abort = new AbortController();
-  const open: OpenCall = { abort, stream: isStream, stillTrusted: () => true };
+  const open: OpenCall = { abort, lasting: run.lasting, draining: false, stillTrusted: () => true };
   environment.calls.add(open);
   (call as ServerWritableStream<unknown, unknown>).on("cancelled", () => abort.abort());
   let peer: Peer | undefined;
@@ -106,8 +115,9 @@ async function within(run: Run, call: Call, isStream: boolean, work: (context: C
       permit(run.access, peer, path);
       const token = run.access.token ? await environment.tokens?.verify(bearer(call), peer) : undefined;
       if (run.access.token && !token) throw new Error(`${path} needs a token, but the server has no verifier`);
-      await work({ peer, token, trace, signal: abort.signal, metadata: call.metadata });
-    } catch (error) {
+      await work({ peer, token, trace, signal: abort.signal, metadata: call.metadata }, open);
+    } catch (caught) {
+      const error = open.draining && !(caught instanceof ParleyError) ? draining() : caught;
       code = error instanceof ParleyError ? error.code : abort.signal.aborted ? Code.CANCELLED : Code.INTERNAL;
       if (code === Code.INTERNAL) environment.logger.error({ rpc: path, err: error }, "rpc failed");
       throw code === Code.CANCELLED && !(error instanceof ParleyError)

@@ -3,7 +3,7 @@ import type { ChannelCredentials } from "@grpc/grpc-js";
 import { currentTrace, traceparentOf } from "../telemetry/trace.js";
 import type { CertificateHolder } from "../tls/certificate-holder.js";
 import { mutualChannelCredentials, type ExpectedServer } from "../tls/credentials.js";
-import { FLOW_CONTROL_BYTES, MAX_MESSAGE_BYTES } from "./server.js";
+import { FLOW_CONTROL_BYTES, KEEPALIVE, MAX_MESSAGE_BYTES } from "./server.js";
 
 type Definition = Parameters<typeof createClient>[0];
 
@@ -32,10 +32,12 @@ export function connect<D extends Definition>(definition: D, settings: ConnectSe
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
       "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
       "grpc-node.flow_control_window": FLOW_CONTROL_BYTES,
-      "grpc.keepalive_time_ms": 20_000,
-      "grpc.keepalive_timeout_ms": 10_000,
+      "grpc.keepalive_time_ms": KEEPALIVE.timeMs,
+      "grpc.keepalive_timeout_ms": KEEPALIVE.timeoutMs,
       "grpc.initial_reconnect_backoff_ms": 200,
-      "grpc.max_reconnect_backoff_ms": 5_000,
+      "grpc.max_reconnect_backoff_ms": 2_000,
+      // Where a name stands for several instances, one that has gone is not asked for again for half a minute.
+      "grpc.dns_min_time_between_resolutions_ms": 1_000,
       "grpc.use_local_subchannel_pool": 1,
       ...settings.options,
     },

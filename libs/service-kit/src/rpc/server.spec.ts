@@ -23,6 +23,8 @@ describe("RpcServer under mutual TLS", () => {
   let address: string;
   let server: RpcServer;
   let seen: { peer?: string; traceId?: string };
+  let begun = () => {};
+  let answer: Promise<void> = Promise.resolve();
   const trust = new TrustStore();
   const clients: Client[] = [];
 
@@ -53,8 +55,11 @@ describe("RpcServer under mutual TLS", () => {
           seen = { peer: `${peer?.org}/${peer?.role}`, traceId: currentTrace()?.traceId };
           return { token: "t", expires: undefined };
         },
-        getOrganisation: async () => {
-          throw new Error("holds a secret");
+        getOrganisation: async ({ organisationId }) => {
+          if (organisationId !== "slow") throw new Error("holds a secret");
+          begun();
+          await answer;
+          return { organisation: undefined };
         },
         watchOrganisations: async function* (_, { signal }) {
           yield { organisation: undefined, synchronised: true };
@@ -142,5 +147,21 @@ describe("RpcServer under mutual TLS", () => {
     trust.removeBundle("clinic-b");
     expect(await ended).toMatch(/ended|CANCELLED/);
     expect(await refusal(c.issueToken({}))).toBe("UNAUTHENTICATED CERTIFICATE_REFUSED");
+  });
+
+  it("when it closes, sends those who watch elsewhere at once, and finishes the calls under way", async () => {
+    const c = await client(await clinic.certificate("access-point"));
+    const stream = c.watchOrganisations({})[Symbol.asyncIterator]();
+    await stream.next();
+    let finish = () => {};
+    answer = new Promise((resolve) => (finish = resolve));
+    const started = new Promise<void>((resolve) => (begun = resolve));
+    const call = c.getOrganisation({ organisationId: "slow" });
+    await started;
+    const closed = server.close(20_000);
+    expect(await refusal(stream.next())).toBe("UNAVAILABLE DRAINING");
+    finish();
+    expect(await call).toEqual({ organisation: undefined });
+    await closed;
   });
 });

@@ -9,6 +9,9 @@ import { addReflection } from "./reflection.js";
 /** What may be under way to a reader that has not taken it: at 64 KiB, the default, a stream of correlations waits for its reader most of the time. */
 export const FLOW_CONTROL_BYTES = 4 << 20;
 
+/** A peer that does not answer a ping is gone: noticed within 15 seconds where calls are under way. */
+export const KEEPALIVE = { timeMs: 10_000, timeoutMs: 5_000 };
+
 /** Largest message that a service takes; methods that stream send pieces of 1 MiB. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
@@ -35,8 +38,8 @@ export class RpcServer {
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
       "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
       "grpc-node.flow_control_window": FLOW_CONTROL_BYTES,
-      "grpc.keepalive_time_ms": 20_000,
-      "grpc.keepalive_timeout_ms": 10_000,
+      "grpc.keepalive_time_ms": KEEPALIVE.timeMs,
+      "grpc.keepalive_timeout_ms": KEEPALIVE.timeoutMs,
       ...settings.options,
     });
     if (process.env.PARLEY_ENV !== "production") addReflection(this.#server, settings.bindings.map(serviceName));
@@ -57,9 +60,13 @@ export class RpcServer {
     return port;
   }
 
-  /** Ends streams, lets unary calls finish for `graceMs`, then closes. */
+  /** Ends lasting streams (UNAVAILABLE, so that callers go elsewhere), lets other calls finish for `graceMs`, then closes. */
   async close(graceMs = 3_000): Promise<void> {
-    for (const call of this.#calls) if (call.stream) call.abort.abort();
+    for (const call of this.#calls)
+      if (call.lasting) {
+        call.draining = true;
+        call.abort.abort();
+      }
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
         this.#server.forceShutdown();

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { refuseInspection } from "./start-service.js";
+import { drainMs, refuseInspection } from "./start-service.js";
+
+describe("drainMs", () => {
+  it("is 30 seconds unless the environment says another time", () => {
+    expect([{}, { PARLEY_DRAIN_SECONDS: "" }, { PARLEY_DRAIN_SECONDS: "x" }].map(drainMs)).toEqual([
+      30_000, 30_000, 30_000,
+    ]);
+    expect([{ PARLEY_DRAIN_SECONDS: "5" }, { PARLEY_DRAIN_SECONDS: "0" }].map(drainMs)).toEqual([5_000, 0]);
+  });
+});
 
 describe("refuseInspection", () => {
   it("refuses, in production only, what opens a window into memory", () => {

@@ -22,6 +22,8 @@ export interface ServiceSettings {
   readonly listeners: (
     app: INestApplicationContext,
   ) => Promise<Readonly<Record<string, Listener>>> | Readonly<Record<string, Listener>>;
+  /** Before the servers close, when health says NOT_SERVING already: what should still finish over them. */
+  readonly drain?: (app: INestApplicationContext) => Promise<void> | void;
   /** After the servers listen: what needs the real ports. */
   readonly onListening?: (
     app: INestApplicationContext,
@@ -56,12 +58,24 @@ export async function startService(settings: ServiceSettings): Promise<RunningSe
   const close = () =>
     (closing ??= (async () => {
       health.setServing(false);
-      await Promise.all(Object.values(listeners).map(({ server }) => server.close()));
+      await settings.drain?.(app);
+      await Promise.all(Object.values(listeners).map(({ server }) => server.close(Math.min(CALLS_MS, drainMs()))));
       await app.close();
       health.close();
     })());
   return { app, addresses, close };
 }
+
+/** How long calls under way may go on, at most, milliseconds. */
+const CALLS_MS = 10_000;
+/** What closing takes beyond the time for work under way, milliseconds. */
+const CLOSE_MS = 5_000;
+
+/** How long work under way may go on after SIGTERM, milliseconds. */
+export const drainMs = (env: NodeJS.ProcessEnv = process.env): number => {
+  const seconds = Number(env.PARLEY_DRAIN_SECONDS ?? "");
+  return env.PARLEY_DRAIN_SECONDS && Number.isFinite(seconds) ? Math.max(0, seconds) * 1000 : 30_000;
+};
 
 /** For `main.ts`: runs a service until SIGTERM or SIGINT, then drains and exits with 0; a failed start exits with 1 and one clear line. */
 export async function runService(start: () => Promise<RunningService>, logger: Logger): Promise<void> {
@@ -73,7 +87,7 @@ export async function runService(start: () => Promise<RunningService>, logger: L
   for (const signal of ["SIGTERM", "SIGINT"] as const)
     process.once(signal, () => {
       logger.info({ signal }, "draining");
-      const timer = setTimeout(() => process.exit(1), 30_000);
+      const timer = setTimeout(() => process.exit(1), drainMs() + CLOSE_MS);
       starting
         .then((service) => service.close())
         .then(

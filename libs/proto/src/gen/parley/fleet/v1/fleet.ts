@@ -65,7 +65,14 @@ export interface AttachRequest {
     | //
     /** A session ended. P0 only. */
     { $case: "closeSession"; value: CloseSession }
+    | //
+    /** The worker stops: it wants no new runs. Answered when none will come any more; those that came before are finished. */
+    { $case: "draining"; value: Draining }
     | undefined;
+}
+
+/** The worker stops. */
+export interface Draining {
 }
 
 /** From the access point. */
@@ -409,6 +416,9 @@ export const AttachRequest: MessageFns<AttachRequest> = {
       case "closeSession":
         CloseSession.encode(message.body.value, writer.uint32(82).fork()).join();
         break;
+      case "draining":
+        Draining.encode(message.body.value, writer.uint32(90).fork()).join();
+        break;
     }
     return writer;
   },
@@ -506,6 +516,14 @@ export const AttachRequest: MessageFns<AttachRequest> = {
             message.body = { $case: "closeSession", value: CloseSession.decode(reader, reader.uint32()) };
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.body = { $case: "draining", value: Draining.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -579,7 +597,56 @@ export const AttachRequest: MessageFns<AttachRequest> = {
         }
         break;
       }
+      case "draining": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "draining", value: Draining.fromPartial(object.body.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseDraining(): Draining {
+  return {};
+}
+
+export const Draining: MessageFns<Draining> = {
+  encode(_: Draining, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Draining {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDraining();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Draining>, I>>(base?: I): Draining {
+    return Draining.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Draining>, I>>(_: I): Draining {
+    const message = createBaseDraining();
     return message;
   },
 };
