@@ -29,6 +29,8 @@ export interface WaitSettings {
   readonly onProgress?: (job: Job) => void;
   /** Ends the waiting; the job goes on. */
   readonly signal?: AbortSignal;
+  /** How long `submit` tries again while the access point is away before it has answered; 3000 milliseconds by default. */
+  readonly patienceMs?: number;
 }
 
 export type JobState = "created" | "queued" | "running" | "succeeded" | "failed" | "cancelled";
@@ -126,7 +128,7 @@ export class Job {
   /** Sends the records and waits for the end. A failed job is not thrown: see `success` and `error`. @throws ParleyError where the submission itself is refused */
   async submit(settings: WaitSettings = {}): Promise<this> {
     const { header, bytes } = await this.prepare();
-    const until = Date.now() + SUBMIT_PATIENCE_MS;
+    const until = Date.now() + (settings.patienceMs ?? SUBMIT_PATIENCE_MS);
     // One call for the whole way. Where it breaks: before the first answer the same submission is made again, after it the job is watched.
     while (!this.#answer) {
       try {

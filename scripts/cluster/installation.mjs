@@ -1,0 +1,96 @@
+// Four operators' installs, with the commands of docs/operations.md: router, dealer, clinic-a, clinic-b, a namespace each.
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { root } from "../dependencies.mjs";
+import { apply, getJson, helm, kubectl } from "./commands.mjs";
+
+export const OPERATORS = ["router", "dealer", "clinic-a", "clinic-b"];
+const CLINICS = ["clinic-a", "clinic-b"];
+const chart = (name) => join(root, "deploy/helm", name);
+
+export const chartOf = (name) => chart(CLINICS.includes(name) ? "parley-access-point" : `parley-${name}`);
+
+/** Namespaces that admit restricted pods only. */
+export async function makeNamespaces() {
+  for (const name of OPERATORS)
+    await apply("default", {
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: {
+        name,
+        labels: {
+          "pod-security.kubernetes.io/enforce": "restricted",
+          "pod-security.kubernetes.io/warn": "restricted",
+        },
+      },
+    });
+}
+
+/** Values that all four take: the image, and what a trial brings itself. */
+export function valuesFor(name, { image, postgresImage, valkeyImage, valkeyCommand }, more = []) {
+  const [repository, tag] = splitImage(image);
+  const settings = [`image.repository=${repository}`, `image.tag=${tag}`, ...more];
+  if (!CLINICS.includes(name)) settings.push("embedded.enabled=true");
+  if (postgresImage && !CLINICS.includes(name)) settings.push(`embedded.postgresql.image=${postgresImage}`);
+  if (valkeyImage && name === "router") settings.push(`embedded.valkey.image=${valkeyImage}`);
+  if (valkeyCommand && name === "router") settings.push(`embedded.valkey.command=${valkeyCommand}`);
+  if (CLINICS.includes(name))
+    settings.push(
+      `organisation=${name}`,
+      "enrolment.router.existingSecret=enrolment-router",
+      "enrolment.dealer.existingSecret=enrolment-dealer",
+      "selfTest.enabled=true",
+    );
+  return settings.flatMap((setting) => ["--set", setting]);
+}
+
+function splitImage(image) {
+  const at = image.lastIndexOf(":");
+  if (at <= image.lastIndexOf("/")) throw new Error(`${image} has no tag; name it repository:tag`);
+  return [image.slice(0, at), image.slice(at + 1)];
+}
+
+export async function install(name, options, say) {
+  if (CLINICS.includes(name)) await bringTokens(name);
+  say(`helm install ${name} ...`);
+  const values = valuesFor(name, options);
+  await helm(name, "upgrade", "--install", name, chartOf(name), "--wait", "--timeout", "8m", ...values);
+}
+
+/** What the operators of router and dealer send to an organisation: a one-time token each. */
+async function bringTokens(name) {
+  for (const operator of ["router", "dealer"]) {
+    const deployment = operator === "router" ? "deploy/router-identity" : "deploy/dealer";
+    const token = (await kubectl(operator, "exec", deployment, "--", "parley", "token", name)).trim();
+    const metadata = { name: `enrolment-${operator}` };
+    await apply(name, { apiVersion: "v1", kind: "Secret", metadata, stringData: { token } });
+  }
+}
+
+/** The profile that the access point's chart keeps for its administrator. */
+export async function profileOf(name, address) {
+  const { data } = await getJson(name, "secret", `${name}-admin`);
+  const text = (key) => Buffer.from(data[key], "base64").toString();
+  return { address, ca: text("ca.crt"), apiKey: text("api-key").trim() };
+}
+
+/** What two administrators do on the telephone: read the fingerprint at its owner, type it at the partner. */
+export async function compareFingerprints(parleys) {
+  for (const [name, parley] of parleys) {
+    const { organisation: dealer } = await parley.organisations.get("dealer");
+    await parley.organisations.trust("dealer", dealer.fingerprint);
+    for (const [other, partner] of parleys) {
+      if (other === name) continue;
+      const { organisation } = await partner.organisations.get();
+      await parley.organisations.trust(other, organisation.fingerprint);
+    }
+  }
+}
+
+/** Removes all of it. */
+export async function remove(say) {
+  say("removing the four namespaces ...");
+  await kubectl("default", "delete", "namespace", ...OPERATORS, "--ignore-not-found", "--wait=true");
+}
+
+export const suffix = () => randomBytes(3).toString("hex");
