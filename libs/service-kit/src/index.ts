@@ -7,7 +7,40 @@ export {
   readEnvironment,
 } from "./config/environment.js";
 export { createLogger, type Logger } from "./telemetry/logger.js";
-export { continueTrace, currentTrace, traceparentOf, withTrace, type TraceContext } from "./telemetry/trace.js";
+export {
+  continueTrace,
+  currentTrace,
+  foreignTrace,
+  newTrace,
+  traceparentOf,
+  withTrace,
+  withoutTrace,
+  type TraceContext,
+} from "./telemetry/trace.js";
+export {
+  isTracing,
+  reasonOf,
+  recordSpan,
+  startSpan,
+  timeNow,
+  timeOf,
+  withSpan,
+  type Span,
+  type SpanOptions,
+} from "./telemetry/span.js";
+export { count, isMetering, measure, observe } from "./telemetry/metrics.js";
+export {
+  ATTRIBUTES,
+  METRICS,
+  SPANS,
+  prometheusLabel,
+  prometheusName,
+  shortModel,
+  type MetricAttributes,
+  type MetricName,
+  type SpanAttributes,
+  type SpanName,
+} from "./telemetry/names.js";
 export { CertificateHolder, certificateFromFiles, type Certificate } from "./tls/certificate-holder.js";
 export { TrustStore } from "./tls/trust-store.js";
 export { authenticatePeer, type Peer } from "./tls/peer.js";

@@ -21,7 +21,7 @@ const SECRET = [
   "jws",
 ];
 
-/** One JSON line per event on standard output: time, level, service, msg, trace id, fields. Messages are fixed texts; what varies is a field. */
+/** One JSON line per event on standard output: time, level, service, msg, trace and span id, fields. Messages are fixed texts; what varies is a field. */
 export function createLogger(service: string, level = "info", destination?: DestinationStream): Logger {
   const options: LoggerOptions = {
     level,
@@ -32,7 +32,7 @@ export function createLogger(service: string, level = "info", destination?: Dest
     redact: { paths: SECRET.flatMap((name) => [name, `*.${name}`]), remove: true },
     mixin: () => {
       const trace = currentTrace();
-      return trace ? { traceId: trace.traceId } : {};
+      return trace ? { traceId: trace.traceId, spanId: trace.spanId } : {};
     },
   };
   return pino(options, destination ?? standardOutput());

@@ -9,3 +9,4 @@ export {
 } from "./databases.js";
 export { testOrganisation, type TestOrganisation } from "./certificates.js";
 export { copyEmptyDatabase } from "./database-template.js";
+export { recordTelemetry } from "./telemetry.js";
