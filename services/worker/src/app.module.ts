@@ -7,7 +7,8 @@ import { Renewal, accessPointOf, enrolWorker, type Enrolled } from "./fleet/enro
 import { FleetLink } from "./fleet/fleet-link.js";
 import { AgreementSet } from "./models/agreement-set.js";
 import { Operands } from "./models/operands.js";
-import { PartnerConnections } from "./peer/partner-connection.js";
+import { Addresses, type Resolve } from "./peer/addresses.js";
+import { PartnerConnections } from "./peer/partner-connections.js";
 import { PeerServer } from "./peer/peer-server.js";
 import { Poller } from "./peer/poller.js";
 import { Runner } from "./session/runner.js";
@@ -28,7 +29,7 @@ export class WorkerContext implements OnApplicationShutdown {
   readonly #client: ReturnType<typeof connect<typeof fleet.FleetServiceService>>;
   #endpoint = "";
 
-  private constructor(config: Config, enrolled: Enrolled, logger: Logger) {
+  private constructor(config: Config, enrolled: Enrolled, logger: Logger, resolve?: Resolve) {
     const own = enrolled.certificate;
     this.#client = connect(fleet.FleetServiceService, {
       address: enrolled.fleetAddress,
@@ -62,9 +63,9 @@ export class WorkerContext implements OnApplicationShutdown {
       certificate: () => thumbprintOf(own.leaf),
       timeoutMs: config.PARLEY_SESSION_TIMEOUT_MS,
     };
-    this.#connections = new PartnerConnections(own);
+    this.#connections = new PartnerConnections(own, new Addresses(resolve, config.PARLEY_RESOLVE_MS));
     const client = { connections: this.#connections, lot: config.PARLEY_LOT, idleMs: config.PARLEY_IDLE_MS };
-    this.#stock = new Stock({ ...shared, ...client }, agreements, this.link, logger);
+    this.#stock = new Stock({ ...shared, ...client }, agreements, this.link, logger, config.PARLEY_RESOLVE_MS);
     this.#runner = new Runner(this.#stock, agreements, this.link, logger);
     this.peers = new PeerServer(own, this.trust, { ...shared, idleMs: config.PARLEY_IDLE_LIMIT_MS }, logger);
     this.#renewal = new Renewal(enrolled, this.#client, logger);
@@ -74,8 +75,9 @@ export class WorkerContext implements OnApplicationShutdown {
     });
   }
 
-  static async open(config: Config, logger: Logger): Promise<WorkerContext> {
-    return new WorkerContext(config, await enrolWorker(config.PARLEY_WORKER_TOKEN_FILE), logger);
+  /** @param resolve how names of partners' workers are looked up; the system's way without it */
+  static async open(config: Config, logger: Logger, resolve?: Resolve): Promise<WorkerContext> {
+    return new WorkerContext(config, await enrolWorker(config.PARLEY_WORKER_TOKEN_FILE), logger, resolve);
   }
 
   /** Attaches to the access point, once partners can be served at `endpoint`. */
@@ -105,8 +107,8 @@ const LARGE = { "grpc.max_receive_message_length": MAX_RUN_BYTES, "grpc.max_send
 
 @Module({})
 export class AppModule {
-  static with(config: Config, logger: Logger): DynamicModule {
-    const provider = { provide: WorkerContext, useFactory: () => WorkerContext.open(config, logger) };
+  static with(config: Config, logger: Logger, resolve?: Resolve): DynamicModule {
+    const provider = { provide: WorkerContext, useFactory: () => WorkerContext.open(config, logger, resolve) };
     return { module: AppModule, providers: [provider], exports: [WorkerContext] };
   }
 }

@@ -31,6 +31,8 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env) =>
         .int()
         .min(100)
         .default(12 * MINUTE),
+      /** How often the names of partners' endpoints are looked up, and sessions spread over what they lead to, milliseconds. */
+      PARLEY_RESOLVE_MS: z.coerce.number().int().min(100).default(3_000),
       /** How long the peer may stay silent in a session, milliseconds. */
       PARLEY_SESSION_TIMEOUT_MS: z.coerce.number().int().min(100).default(30_000),
     },

@@ -1,12 +1,13 @@
 import { startService, type Logger, type RunningService } from "@parley/service-kit";
 import { AppModule, WorkerContext } from "./app.module.js";
 import type { Config } from "./config.js";
+import type { Resolve } from "./peer/addresses.js";
 
-/** Starts a worker: enrols, serves sessions, attaches to its access point. */
-export const startWorker = (config: Config, logger: Logger): Promise<RunningService> =>
+/** Starts a worker: enrols, serves sessions, attaches to its access point. Names are looked up by `resolve`, or as the system does it. */
+export const startWorker = (config: Config, logger: Logger, resolve?: Resolve): Promise<RunningService> =>
   startService({
     name: "worker",
-    module: AppModule.with(config, logger),
+    module: AppModule.with(config, logger, resolve),
     logger,
     healthAddress: config.PARLEY_HEALTH_LISTEN,
     advertise: config.PARLEY_ADVERTISE,

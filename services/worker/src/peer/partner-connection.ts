@@ -1,14 +1,27 @@
-import { Client, type ClientDuplexStream } from "@grpc/grpc-js";
+import { Client, connectivityState, type ClientDuplexStream } from "@grpc/grpc-js";
 import { Code, ParleyError, createClient, peer, type ServiceClient } from "@parley/proto";
 import { mutualChannelCredentials, thumbprintOf, type CertificateHolder } from "@parley/service-kit";
+import { isIP } from "node:net";
 import type { WorkingAgreement } from "../models/agreement.js";
+import { hostOf, type Address } from "./addresses.js";
 import { STREAM_OPTIONS } from "./stream-options.js";
 
-/** An address where nobody answers is given up soon: there may be others. */
-const CONNECT_MS = 5_000;
 const asIs = (value: Buffer) => value;
 
-/** One HTTP/2 connection to a worker of a model owner, under the keys that an agreement pins. Its sessions are streams on it. */
+/** The name in the endpoint is whom the certificate must be for, whatever address was found under it. */
+const optionsFor = ({ endpoint, target }: Address) =>
+  target === endpoint || isIP(hostOf(endpoint))
+    ? STREAM_OPTIONS
+    : {
+        ...STREAM_OPTIONS,
+        "grpc.ssl_target_name_override": hostOf(endpoint),
+        "grpc.default_authority": endpoint,
+      };
+
+/**
+ * One HTTP/2 connection to one worker of a model owner, under the keys that an agreement pins. Its sessions are streams on it:
+ * they state the certificates of both ends, so that it must never lead to another worker.
+ */
 export class PartnerConnection {
   readonly #client: Client;
   readonly #service: ServiceClient<typeof peer.PeerServiceService>;
@@ -18,10 +31,12 @@ export class PartnerConnection {
   #streams = 0;
   #given = false;
 
+  /** @param onCount told how many streams were begun (1) or ended (-1) */
   constructor(
     own: CertificateHolder,
     private readonly agreement: WorkingAgreement,
-    private readonly endpoint: string,
+    readonly address: Address,
+    private readonly onCount: (change: 1 | -1) => void,
   ) {
     const { org, bundle } = agreement.partner;
     this.ownCertificate = thumbprintOf(own.leaf);
@@ -31,24 +46,43 @@ export class PartnerConnection {
       bundle: () => bundle,
       onLeaf: (der) => (this.#leaf = der),
     });
-    this.#client = new Client(endpoint, credentials, STREAM_OPTIONS);
-    this.#service = createClient(peer.PeerServiceService, { address: endpoint, credentials, options: STREAM_OPTIONS });
+    const options = optionsFor(address);
+    this.#client = new Client(address.target, credentials, options);
+    this.#service = createClient(peer.PeerServiceService, { address: address.target, credentials, options });
   }
 
-  /** SHA-256 of the leaf that the server presented. @throws ParleyError UNAVAILABLE */
+  /** Streams that are open or about to be. */
+  get streams(): number {
+    return this.#streams;
+  }
+
+  /** No stream is opened on it any more. */
+  get given(): boolean {
+    return this.#given;
+  }
+
+  /** SHA-256 of the leaf that the server presented; fails at once where the address refuses. @throws ParleyError UNAVAILABLE */
   async serverCertificate(timeoutMs: number): Promise<Buffer> {
-    await new Promise<void>((resolve, reject) =>
-      this.#client.waitForReady(Date.now() + Math.min(timeoutMs, CONNECT_MS), (error) =>
-        error ? reject(this.unreachable(error)) : resolve(),
-      ),
-    );
+    const until = Date.now() + timeoutMs;
+    const channel = this.#client.getChannel();
+    for (;;) {
+      const state = channel.getConnectivityState(true);
+      if (state === connectivityState.READY) break;
+      if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN || Date.now() >= until)
+        throw unreachable(this.agreement, `at ${this.address.endpoint}`);
+      await new Promise<void>((resolve) => channel.watchConnectivityState(state, until, () => resolve()));
+    }
     if (!this.#leaf) throw new Error("a handshake that passed told its leaf");
     return thumbprintOf(this.#leaf);
   }
 
-  /** Opens a stream; {@link release} is called when it has ended. */
-  open(): ClientDuplexStream<Buffer, Buffer> {
+  /** A place for a stream; {@link release} is called when it has ended, or was not opened. */
+  hold(): void {
     this.#streams++;
+    this.onCount(1);
+  }
+
+  open(): ClientDuplexStream<Buffer, Buffer> {
     return this.#client.makeBidiStreamRequest(peer.PeerServiceService.session.path, asIs, asIs);
   }
 
@@ -59,6 +93,7 @@ export class PartnerConnection {
 
   release(): void {
     this.#streams--;
+    this.onCount(-1);
     if (this.#given && this.#streams <= 0) this.close();
   }
 
@@ -72,47 +107,12 @@ export class PartnerConnection {
     this.#client.close();
     this.#service.close();
   }
-
-  private unreachable(cause: Error) {
-    return new ParleyError(
-      Code.UNAVAILABLE,
-      "PEER_UNREACHABLE",
-      `no worker of ${this.agreement.partner.org} is reached at ${this.endpoint}`,
-      "Check that the partner's workers run and that the network lets you through.",
-      {},
-      { cause },
-    );
-  }
 }
 
-/** Connections to partners' workers: one for each agreement, endpoint and own certificate. */
-export class PartnerConnections {
-  readonly #open = new Map<string, PartnerConnection>();
-
-  constructor(private readonly own: CertificateHolder) {}
-
-  to(agreement: WorkingAgreement, endpoint: string): PartnerConnection {
-    const key = `${agreement.id} ${endpoint}`;
-    const known = this.#open.get(key);
-    if (known?.ownCertificate.equals(thumbprintOf(this.own.leaf))) return known;
-    known?.giveUp();
-    const connection = new PartnerConnection(this.own, agreement, endpoint);
-    this.#open.set(key, connection);
-    return connection;
-  }
-
-  /** A connection that failed: the next stream gets a new one at once, without waiting for a reconnection. */
-  discard(connection: PartnerConnection): void {
-    for (const [key, open] of this.#open) if (open === connection) this.#open.delete(key);
-    connection.giveUp();
-  }
-
-  /** Those of an agreement that ended. */
-  end(agreementId: string): void {
-    for (const [key, open] of this.#open) if (key.startsWith(`${agreementId} `)) this.discard(open);
-  }
-
-  close(): void {
-    for (const connection of [...this.#open.values()]) this.discard(connection);
-  }
-}
+export const unreachable = ({ partner }: WorkingAgreement, where: string): ParleyError =>
+  new ParleyError(
+    Code.UNAVAILABLE,
+    "PEER_UNREACHABLE",
+    `no worker of ${partner.org} is reached ${where}`,
+    "Check that the partner's workers run and that the network lets you through.",
+  );

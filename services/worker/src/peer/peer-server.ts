@@ -68,6 +68,11 @@ export class PeerServer {
     );
   }
 
+  /** Sessions under way, prepared ones with them. */
+  get sessions(): number {
+    return this.#open.size;
+  }
+
   /** Takes no new session, ends those that are not bound, and waits for the others. */
   async drain(ms: number): Promise<void> {
     this.#draining = true;

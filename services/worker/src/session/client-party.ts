@@ -9,7 +9,8 @@ import type { WorkingAgreement } from "../models/agreement.js";
 import { DryExchange } from "../peer/dry-exchange.js";
 import { decodeResponse, encodeRequest, type ResponseControl } from "../peer/frame-codec.js";
 import { GrpcChannel, type FrameSink } from "../peer/grpc-channel.js";
-import type { PartnerConnection, PartnerConnections } from "../peer/partner-connection.js";
+import type { PartnerConnection } from "../peer/partner-connection.js";
+import type { PartnerConnections } from "../peer/partner-connections.js";
 import { sessionFailure } from "./failure.js";
 import { bindingDigest, compareHellos, makeHello } from "./hello.js";
 import { Inbox } from "./inbox.js";
@@ -104,32 +105,45 @@ export class ClientParty {
     );
   }
 
-  /** Opens a stream to a worker of the model owner and prepares a run on it. @throws ParleyError */
+  /**
+   * Opens a stream on a connection that was taken for it, and prepares a run. Where the connection is given up by then, the
+   * failure was that worker's: another one may do. @throws ParleyError
+   */
   static async prepare(
     d: ClientPartyDependencies,
     agreement: WorkingAgreement,
     records: number,
-    endpoint: string,
+    connection: PartnerConnection,
+    connectMs: number,
   ): Promise<ClientParty> {
-    const connection = d.connections.to(agreement, endpoint);
     let party: ClientParty | undefined;
     try {
-      const certificate0 = await connection.serverCertificate(d.timeoutMs);
+      const certificate0 = await connection.serverCertificate(Math.min(connectMs, d.timeoutMs));
       party = new ClientParty(d, agreement, records, connection);
       await party.greet(certificate0);
       await party.prepareNext();
+      d.connections.succeeded(connection);
       return party;
     } catch (error) {
       const failure = party ? party.outcomeOf(error) : sessionFailure(error);
-      // What is wrong may be this connection: it died, or its certificates are older than those that are stated.
-      if (failure.code === Code.UNAVAILABLE || failure.reason === "HELLO_DIFFERS") d.connections.discard(connection);
-      party?.close();
+      // Its certificates may be older than those that are stated.
+      if (failure.reason === "HELLO_DIFFERS") d.connections.discard(connection);
+      if (party) party.close();
+      else {
+        if (failure.code === Code.UNAVAILABLE) d.connections.failed(connection);
+        connection.release();
+      }
       throw failure;
     }
   }
 
   get usable(): boolean {
     return this.#ended === undefined;
+  }
+
+  /** Where the model owner's worker is, as host:port. */
+  get target(): string {
+    return this.connection.address.target;
   }
 
   /** Called once, when the stream has ended for any reason. */
@@ -379,8 +393,8 @@ export class ClientParty {
     this.#session?.destroy();
     this.closeParts();
     this.#stream.cancel();
+    if (error instanceof ParleyError && error.code === Code.UNAVAILABLE) this.d.connections.failed(this.connection);
     this.connection.release();
-    if (error instanceof ParleyError && error.code === Code.UNAVAILABLE) this.d.connections.discard(this.connection);
     this.#onEnd();
   }
 }

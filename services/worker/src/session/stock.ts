@@ -2,6 +2,8 @@ import { Code, ParleyError, type fleet } from "@parley/proto";
 import type { Logger } from "@parley/service-kit";
 import type { AgreementSet } from "../models/agreement-set.js";
 import type { FleetLink } from "../fleet/fleet-link.js";
+import type { WorkingAgreement } from "../models/agreement.js";
+import { moves } from "./balance.js";
 import { ClientParty, type ClientPartyDependencies } from "./client-party.js";
 
 interface Target {
@@ -12,6 +14,11 @@ interface Target {
 
 const key = (id: string, records: number) => `${id}/${records}`;
 const LONGEST_WAIT_MS = 30_000;
+
+/** How long workers of the partner are tried, one after the other; and how long an address has where there are others. */
+const PATIENCE_MS = 5_000;
+const CONNECT_MS = 2_000;
+const PAUSE_MS = 250;
 
 /** Sessions that are prepared at the same time: while one waits for the dealer or the partner, another computes. */
 const AT_ONCE = 3;
@@ -28,14 +35,20 @@ export class Stock {
   #targets: Target[] = [];
   #closed = false;
   #retry: NodeJS.Timeout | undefined;
-  #endpoint = 0;
+  #balancing: Promise<void> | undefined;
+  readonly #balance: NodeJS.Timeout;
 
   constructor(
     private readonly d: ClientPartyDependencies,
     private readonly agreements: AgreementSet,
     private readonly link: FleetLink,
     private readonly logger: Logger,
+    /** How often it is looked where the sessions are, milliseconds. */
+    balanceMs = 3_000,
   ) {
+    this.#balance = setInterval(() => {
+      this.#balancing ??= this.balance().finally(() => (this.#balancing = undefined));
+    }, balanceMs).unref();
     agreements.onEnd((id) => this.drop((party) => party.agreement.id === id));
   }
 
@@ -79,8 +92,27 @@ export class Stock {
     this.fill();
   }
 
-  /** Prepares one session now. @throws ParleyError */
+  /** Prepares one session now, with the worker of the partner that has the fewest of ours. @throws ParleyError */
   async prepare(id: string, records: number): Promise<ClientParty> {
+    const { connections } = this.d;
+    for (const until = performance.now() + PATIENCE_MS; ;) {
+      const agreement = this.require(id);
+      const connection = await connections.take(agreement);
+      const connectMs = (await connections.hasOthers(agreement, connection)) ? CONNECT_MS : PATIENCE_MS;
+      try {
+        return await ClientParty.prepare(this.d, agreement, records, connection, connectMs);
+      } catch (error) {
+        const isOfWorker = connection.given && error instanceof ParleyError && error.code === Code.UNAVAILABLE;
+        if (!isOfWorker || performance.now() > until) throw error;
+        // Others at once; where there are none, new ones may be starting.
+        if (!(await connections.hasOthers(agreement, connection)))
+          await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    }
+  }
+
+  /** @throws ParleyError where there is no such agreement, or nobody to call */
+  private require(id: string): WorkingAgreement {
     const agreement = this.agreements.get(id);
     if (!agreement || agreement.party !== 1)
       throw new ParleyError(
@@ -89,28 +121,20 @@ export class Stock {
         "the agreement is not active any more",
         "Make a new agreement.",
       );
-    const endpoints = agreement.peerEndpoints;
-    if (!endpoints.length)
+    if (!agreement.peerEndpoints.length)
       throw new ParleyError(
         Code.UNAVAILABLE,
         "PEER_UNREACHABLE",
         `${agreement.partner.org} has published no worker`,
         "Ask the partner to start its workers.",
       );
-    let last: unknown;
-    for (let i = 0; i < endpoints.length; i++)
-      try {
-        return await ClientParty.prepare(this.d, agreement, records, endpoints[this.#endpoint++ % endpoints.length]);
-      } catch (error) {
-        last = error;
-        if (!(error instanceof ParleyError) || error.code !== Code.UNAVAILABLE) break;
-      }
-    throw last;
+    return agreement;
   }
 
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
+    clearInterval(this.#balance);
     this.drop(() => true);
   }
 
@@ -167,15 +191,53 @@ export class Stock {
       // Fewer may be wanted than when its preparation began.
       const wanted = this.#closed || !this.agreements.get(id) ? 0 : this.wanted(at);
       if ((this.#ready.get(at)?.length ?? 0) >= wanted) return party.close();
-      this.#ready.set(at, [...(this.#ready.get(at) ?? []), party]);
-      this.#idle.set(party, setTimeout(() => party.close(), this.d.idleMs).unref());
-      party.onEnd = () => this.forget(at, party);
+      this.keep(at, party);
     } catch (error) {
       const wait = Math.min((this.#notBefore.get(at)?.wait ?? 250) * 2, LONGEST_WAIT_MS);
       this.#notBefore.set(at, { at: Date.now() + wait, wait });
       this.#retry = setTimeout(() => this.fill(), wait + 10).unref();
       const reason = error instanceof ParleyError ? error.reason : "INTERNAL";
       this.logger.info({ reason, agreement: id, records }, "a session could not be prepared, trying again");
+    }
+  }
+
+  private keep(at: string, party: ClientParty) {
+    this.#ready.set(at, [...(this.#ready.get(at) ?? []), party]);
+    this.#idle.set(party, setTimeout(() => party.close(), this.d.idleMs).unref());
+    party.onEnd = () => this.forget(at, party);
+  }
+
+  /** Sessions leave workers of the partner that have many of them for others, above all for those that are new. */
+  private async balance() {
+    const held = () => [...this.#ready.values()].flat();
+    for (const id of new Set(held().map(({ agreement }) => agreement.id))) {
+      const agreement = this.agreements.get(id);
+      if (!agreement) continue;
+      for (const target of moves(await this.d.connections.spread(agreement))) {
+        const party = held().find((p) => p.agreement.id === id && p.target === target);
+        if (party && !this.#closed) await this.replace(party);
+      }
+    }
+  }
+
+  /** The new session is there before the old one is given up: no run has to wait, and where there is no place for it nothing changes. */
+  private async replace(old: ClientParty) {
+    const { id } = old.agreement;
+    const at = key(id, old.records);
+    this.#preparing.set(at, (this.#preparing.get(at) ?? 0) + 1);
+    try {
+      await this.quiet();
+      const party = await this.prepare(id, old.records);
+      if (this.#closed || party.target === old.target || this.wanted(at) === 0) return party.close();
+      this.keep(at, party);
+      // Where a run took it meanwhile, there is one too many until one comes back from its run.
+      if (this.#ready.get(at)?.includes(old)) old.close();
+    } catch (error) {
+      const reason = error instanceof ParleyError ? error.reason : "INTERNAL";
+      this.logger.debug({ reason, agreement: id }, "a session stays where it is");
+    } finally {
+      this.#preparing.set(at, (this.#preparing.get(at) ?? 1) - 1);
+      this.report();
     }
   }
 

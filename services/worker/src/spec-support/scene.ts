@@ -16,6 +16,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
 import { expect, vi } from "vitest";
 import { readConfig } from "../config.js";
+import type { Resolve } from "../peer/addresses.js";
 import { readAgreement, type WorkingAgreement } from "../models/agreement.js";
 import { startWorker } from "../service.js";
 import { densePlan, digestOfPlan, evaluate, maskedWeights, randomInput, randomWeights, vaultBytes } from "./network.js";
@@ -24,6 +25,14 @@ import { TestAccessPoint } from "./test-access-point.js";
 import { TestDealer } from "./test-dealer.js";
 
 const HOUR = 3_600_000;
+
+interface SceneOptions {
+  readonly timeoutMs?: number;
+  readonly lifeMs?: number;
+  readonly lot?: number;
+  readonly at?: string;
+  readonly resolve?: Resolve;
+}
 
 /** An agreement with its mask, as each party's access point tells its workers. */
 export interface TestAgreement {
@@ -54,25 +63,29 @@ export class Scene {
     readonly c: TestOrganisation,
     private readonly timeoutMs: number,
     private readonly lot: number,
+    private readonly resolve: Resolve | undefined,
   ) {}
 
-  static async start({ timeoutMs = 20_000, lifeMs = HOUR, lot = 1 } = {}): Promise<Scene> {
+  /** @param at where worker-a listens instead, without a relay before it; partners look its name up by `resolve` */
+  static async start({ timeoutMs = 20_000, lifeMs = HOUR, lot = 1, at, resolve }: SceneOptions = {}): Promise<Scene> {
     const [a, b, c] = await Promise.all(["clinic-a", "clinic-b", "clinic-c"].map(testOrganisation));
     const dealer = await TestDealer.start([a, b, c]);
-    const scene = new Scene(dealer, await TestAccessPoint.start(a), await TestAccessPoint.start(b), c, timeoutMs, lot);
-    scene.endpoint = await scene.relay.listen();
+    const points = [await TestAccessPoint.start(a), await TestAccessPoint.start(b)] as const;
+    const scene = new Scene(dealer, ...points, c, timeoutMs, lot, resolve);
+    scene.endpoint = at ? `localhost:${at.slice(at.lastIndexOf(":") + 1)}` : await scene.relay.listen();
     scene.a.weights = vaultBytes(scene.weights);
     scene.agreement = await scene.agree(b, lifeMs);
     scene.a.agreements = [scene.agreement.server, (await scene.agree(c)).server];
     scene.b.agreements = [scene.agreement.client];
-    scene.relay.target = (await scene.startWorker(scene.a, "worker-a")).addresses.mtls;
+    scene.relay.target = (await scene.startWorker(scene.a, "worker-a", at)).addresses.mtls;
     await scene.startWorker(scene.b, "worker-b");
     return scene;
   }
 
-  async startWorker(accessPoint: TestAccessPoint, name: string): Promise<RunningService> {
+  async startWorker(accessPoint: TestAccessPoint, name: string, listen = "127.0.0.1:0"): Promise<RunningService> {
     const config = readConfig({
-      PARLEY_LISTEN: "127.0.0.1:0",
+      PARLEY_LISTEN: listen,
+      PARLEY_RESOLVE_MS: "100",
       PARLEY_HEALTH_LISTEN: "127.0.0.1:0",
       PARLEY_WORKER_TOKEN_FILE: accessPoint.tokenFile(),
       PARLEY_WORKER_NAME: name,
@@ -86,7 +99,7 @@ export class Scene {
         done();
       },
     });
-    const worker = await startWorker(config, createLogger("worker", "trace", sink));
+    const worker = await startWorker(config, createLogger("worker", "trace", sink), this.resolve);
     this.workers.set(name, worker);
     return worker;
   }
