@@ -1,0 +1,27 @@
+{{- define "parley-dealer.env" -}}
+{{ include "parley-common.certificateEnv" . }}
+{{ include "parley-common.databaseEnv" .root }}
+{{- with include "parley-common.migrateVariable" .root }}
+{{ . }}
+{{- end }}
+- name: PARLEY_ENROL_LISTEN
+  value: 0.0.0.0:8444
+{{ include "parley-dealer.keyEnv" .root }}
+{{- if .values.voidAtStart }}
+- name: PARLEY_DEALER_VOID_AT_START
+  value: "true"
+{{- end }}
+{{- end -}}
+
+{{- define "parley-dealer.keyEnv" -}}
+- name: PARLEY_SIGNING_KEY_FILE
+  value: /etc/parley/keys/signing.pem
+- name: PARLEY_DEALER_KEK_FILE
+  value: /etc/parley/keys/dealer.kek
+{{- end -}}
+
+{{/* Host names in certificates beside those of the cluster. */}}
+{{- define "parley-dealer.extraDns" -}}
+{{- $hosts := include "parley-common.outsideHosts" (list .) | fromJsonArray -}}
+{{- concat (list (include "parley-common.name" (list . "dealer")) (include "parley-common.host" (list . "dealer"))) .Values.tls.extraDnsNames $hosts | uniq | toJson -}}
+{{- end -}}

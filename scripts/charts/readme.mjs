@@ -1,0 +1,52 @@
+// A chart's README: its own text, then a table of every value.
+import { scalar } from "./values-yaml.mjs";
+
+/** @param text the part of the README that is written by hand */
+export function readme(chart, values, text) {
+  const rows = tableRows(values, "");
+  const table = ["| Value | Default | Meaning |", "| --- | --- | --- |", ...rows];
+  return `# ${chart.name}
+
+${chart.description}
+
+<!-- Made by scripts/charts/generate.mjs from scripts/charts/values and scripts/charts/readme/${chart.name}.md. -->
+
+${text.trim()}
+
+## Values
+
+A component's section takes any value of \`workload\` as well, for that component alone.
+
+${align(table)}
+`;
+}
+
+function tableRows(nodes, prefix) {
+  return Object.entries(nodes).flatMap(([name, node]) => {
+    const path = `${prefix}${name}`;
+    if (node.properties)
+      return [`| \`${path}\` | | ${cell(node.description)} |`, ...tableRows(node.properties, `${path}.`)];
+    return [`| \`${path}\` | \`${cell(shown(node.value))}\` | ${cell(meaning(node))} |`];
+  });
+}
+
+const shown = (value) => (value === null || typeof value !== "object" ? scalar(value) : JSON.stringify(value));
+
+function meaning({ description, schema }) {
+  if (schema.enum) return `${description} One of ${schema.enum.map((one) => `\`${one}\``).join(", ")}.`;
+  const fields = schema.items?.element;
+  if (!fields) return description;
+  const parts = Object.entries(fields).map(([name, { description: what }]) => `\`${name}\`: ${what}`);
+  return `${description} Each has ${parts.join(" ")}`;
+}
+
+const cell = (text) => text.replaceAll("|", "\\|");
+
+/** As prettier would write it. */
+function align(rows) {
+  const cells = rows.map((row) => row.replace(/^\| | \|$/g, "").split(/ ?(?<!\\)\| /).map((text) => text.trim()));
+  const widths = cells[0].map((_, i) => Math.max(...cells.map((row) => row[i].length)));
+  return cells
+    .map((row, r) => `| ${row.map((text, i) => (r === 1 ? "-".repeat(widths[i]) : text.padEnd(widths[i]))).join(" | ")} |`)
+    .join("\n");
+}

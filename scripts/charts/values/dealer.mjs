@@ -1,0 +1,32 @@
+// Values of the chart parley-dealer.
+import { boolean, component, list } from "./leaf.mjs";
+import { certificates, database, embedded, identityOf } from "./operator.mjs";
+import { general, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
+import { workload } from "./workload.mjs";
+
+export const dealer = {
+  ...general,
+  ...identityOf("dealer"),
+  ...database,
+  ...embedded(false),
+  dealer: component(
+    "The dealer. Takes any value of `workload`.",
+    {
+      voidAtStart: boolean("Voids every older batch: for the first start after a restore of its database.", false),
+    },
+    {
+      replicas: 2,
+      resources: { requests: { cpu: "100m", memory: "256Mi" }, limits: { cpu: "4", memory: "2Gi" } },
+    },
+    workload,
+  ),
+  workload,
+  ...certificates,
+  ...routes(["dealer"]),
+  ...networkPolicy({
+    organisations: list("Whose access points and workers may call; empty: everybody's."),
+    database: ports("Where the database is.", [5432]),
+  }),
+  ...observability,
+  ...tasks,
+};

@@ -1,0 +1,47 @@
+// Values of the chart parley-router.
+import { component, group, integer, list, string } from "./leaf.mjs";
+import { certificates, database, embedded, identityOf, redis } from "./operator.mjs";
+import { general, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
+import { workload } from "./workload.mjs";
+
+const SERVICES = ["identity", "registry", "agreements", "scheduler"];
+const address = (service) =>
+  string(`host:port of ${service} that organisations are told; by default its name in the cluster.`, "", {
+    pattern: "^([^:]+:[0-9]+)?$",
+  });
+
+export const router = {
+  ...general,
+  ...identityOf("router"),
+  ...database,
+  ...redis,
+  ...embedded(true),
+  addresses: group(
+    "Where organisations reach the services, told to them when they enrol.",
+    Object.fromEntries(SERVICES.map((service) => [service, address(service)])),
+  ),
+  identity: component("Organisations and their keys. Takes any value of `workload`.", {}, { replicas: 2 }, workload),
+  registry: component("The index of models. Takes any value of `workload`.", {}, { replicas: 2 }, workload),
+  agreements: component(
+    "Agreements, quota, the audit log. Takes any value of `workload`.",
+    { settleSeconds: integer("How long unreported records stay reserved, seconds.", 3600, { minimum: 1 }) },
+    { replicas: 2 },
+    workload,
+  ),
+  scheduler: component(
+    "Jobs and their attempts. Takes any value of `workload`.",
+    { maxAttempts: integer("Attempts of a job in all.", 5, { minimum: 1 }) },
+    { replicas: 2 },
+    workload,
+  ),
+  workload,
+  ...certificates,
+  ...routes(SERVICES),
+  ...networkPolicy({
+    organisations: list("Whose access points may call; empty: everybody's."),
+    database: ports("Where the database is.", [5432]),
+    redis: ports("Where Redis or Valkey is.", [6379]),
+  }),
+  ...observability,
+  ...tasks,
+};
