@@ -59,7 +59,7 @@ metadata:
   {{- include "parley-common.metadata" (dict "root" . "component" "authority" "name" (printf "%s-ca" $fullname)) | nindent 2 }}
 spec:
   isCA: true
-  secretName: {{ $fullname }}-ca
+  secretName: {{ $fullname }}-authority
   commonName: {{ .Values.trustDomain }}
   uris: ["spiffe://{{ .Values.trustDomain }}"]
   duration: 87600h
@@ -81,5 +81,5 @@ metadata:
   {{- include "parley-common.metadata" (dict "root" . "component" "authority" "name" (printf "%s-ca" $fullname)) | nindent 2 }}
 spec:
   ca:
-    secretName: {{ $fullname }}-ca
+    secretName: {{ $fullname }}-authority
 {{- end -}}
