@@ -38,7 +38,7 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "parley-common.labels" (list . "postgresql") | nindent 8 }}
+        {{- include "parley-common.podLabels" (list . "postgresql") | nindent 8 }}
     spec:
       automountServiceAccountToken: false
       enableServiceLinks: false
@@ -144,7 +144,7 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "parley-common.labels" (list . "valkey") | nindent 8 }}
+        {{- include "parley-common.podLabels" (list . "valkey") | nindent 8 }}
     spec:
       automountServiceAccountToken: false
       enableServiceLinks: false

@@ -1,6 +1,7 @@
 {{/*
-`helm test`: (dict "root" $ "targets" (list (dict "host" h "port" 8443 "mutual" true)) "secret" name of the TLS Secret).
-Makes one gRPC call to every server under its own name and with certificates checked in both directions.
+`helm test`: (dict "root" $ "targets" (list (dict "host" h "port" 8443 "mutual" true)) "secret" name of a Secret with
+ca.crt and, for mutual targets, tls.crt and tls.key; "more" a list of containers). Makes one gRPC call to every server
+under its own name, with certificates checked in both directions. The pod stays, for `helm test --logs`.
 */}}
 {{- define "parley-common.connectionTest" -}}
 {{- $root := .root -}}
@@ -10,10 +11,20 @@ Makes one gRPC call to every server under its own name and with certificates che
 apiVersion: v1
 kind: Pod
 metadata:
-  {{- include "parley-common.metadata" (dict "root" $root "component" "test" "name" $name "annotations" (dict "helm.sh/hook" "test" "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded")) | nindent 2 }}
+  {{- include "parley-common.metadata" (dict "root" $root "component" "test" "name" $name "annotations" (dict "helm.sh/hook" "test" "helm.sh/hook-delete-policy" "before-hook-creation")) | nindent 2 }}
 spec:
-  {{- $task := include "parley-common.taskPod" (dict "root" $root "component" "test" "container" "connections" "account" $name "command" (include "parley-common.testCommand" . | fromJsonArray) "mounts" "- name: tls\n  mountPath: /etc/parley/operator\n  readOnly: true" "volumes" (printf "- name: tls\n  secret:\n    secretName: %s\n    defaultMode: 288" .secret)) | fromYaml }}
+  {{- $volumes := printf "- name: files\n  secret:\n    secretName: %s\n    defaultMode: 288" .secret }}
+  {{- $task := include "parley-common.taskPod" (dict "root" $root "component" "test" "container" "connections" "account" $name "command" (include "parley-common.testCommand" . | fromJsonArray) "mounts" (include "parley-common.testMounts" .) "volumes" $volumes) | fromYaml }}
+  {{- range .more }}
+  {{- $_ := set $task.spec "containers" (append $task.spec.containers .) }}
+  {{- end }}
   {{- toYaml $task.spec | nindent 2 }}
+{{- end -}}
+
+{{- define "parley-common.testMounts" -}}
+- name: files
+  mountPath: /etc/parley/files
+  readOnly: true
 {{- end -}}
 
 {{- define "parley-common.testCommand" -}}
@@ -24,10 +35,10 @@ spec:
 {{- define "parley-common.testScript" -}}
 import { connect } from "node:http2";
 import { readFileSync } from "node:fs";
-const file = (name) => readFileSync("/etc/parley/operator/" + name);
-const own = { cert: file("tls.crt"), key: file("tls.key") };
+const file = (name) => readFileSync("/etc/parley/files/" + name);
+const own = () => ({ cert: file("tls.crt"), key: file("tls.key") });
 const call = ({ host, port, mutual }) => new Promise((resolve, reject) => {
-  const session = connect("https://" + host + ":" + port, { ca: file("ca.crt"), ...(mutual && own) });
+  const session = connect("https://" + host + ":" + port, { ca: file("ca.crt"), ...(mutual && own()) });
   session.setTimeout(15000, () => session.destroy(new Error("no answer within 15 s")));
   session.on("error", reject);
   const stream = session.request({ ":method": "POST", ":path": "/parley.test/Unknown", "content-type": "application/grpc", te: "trailers" });

@@ -7,7 +7,7 @@ Pod of a short task: (dict "root" $ "component" "setup" "account" name "token" b
 {{- $v := $root.Values.workload -}}
 metadata:
   labels:
-    {{- include "parley-common.labels" (list $root .component) | nindent 4 }}
+    {{- include "parley-common.podLabels" (list $root .component) | nindent 4 }}
     {{- with $v.podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

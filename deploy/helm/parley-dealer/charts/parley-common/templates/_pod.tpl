@@ -10,7 +10,7 @@ Template of a component's pod. Takes its context with, beside what "parley-commo
 {{- $v := .values -}}
 metadata:
   labels:
-    {{- include "parley-common.labels" (list $root .component) | nindent 4 }}
+    {{- include "parley-common.podLabels" (list $root .component) | nindent 4 }}
     {{- with $v.podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

@@ -27,12 +27,17 @@ app.kubernetes.io/component: {{ index . 1 }}
 
 {{/* All labels of a component's objects: (list $ "identity"). */}}
 {{- define "parley-common.labels" -}}
+{{ include "parley-common.podLabels" . }}
+helm.sh/chart: {{ printf "%s-%s" (index . 0).Chart.Name (index . 0).Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* Those of pods: without the chart's version, whose change alone restarts nothing. */}}
+{{- define "parley-common.podLabels" -}}
 {{- $root := index . 0 -}}
 {{ include "parley-common.selectorLabels" . }}
 app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 app.kubernetes.io/part-of: parley
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
 {{- with $root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
