@@ -9,12 +9,22 @@ export interface CallSettings {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** Hears of one call. */
+export interface CallObserver {
+  /** Metadata of this call, e.g. its trace context. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Called once, with the status. */
+  ended(code: Code): void;
+}
+
 export interface ClientSettings {
   readonly address: string;
   readonly credentials: ChannelCredentials;
   readonly options?: ClientOptions;
   /** Metadata of every call, e.g. token and trace context; asked each time. */
   readonly metadata?: () => Record<string, string> | Promise<Record<string, string>>;
+  /** Told of each call as it begins. */
+  readonly observe?: (path: string, isStream: boolean) => CallObserver | undefined;
 }
 
 type Method = MethodDefinition<never, never>;
@@ -48,15 +58,21 @@ export function createClient<D extends Definition>(definition: D, settings: Clie
 function bindMethod(client: Client, method: Method, settings: ClientSettings) {
   const { path, requestSerialize, responseDeserialize } = method;
   const prepare = async (call: CallSettings | undefined, fallbackMs?: number) => {
+    const observer = settings.observe?.(path, method.requestStream && method.responseStream);
     const metadata = new Metadata();
-    for (const [key, value] of Object.entries({ ...(await settings.metadata?.()), ...call?.metadata }))
-      metadata.set(key, value);
+    try {
+      const given = { ...(await settings.metadata?.()), ...observer?.metadata, ...call?.metadata };
+      for (const [key, value] of Object.entries(given)) metadata.set(key, value);
+    } catch (error) {
+      observer?.ended(fromServiceError(error).code);
+      throw error;
+    }
     const ms = call?.timeoutMs ?? fallbackMs;
-    return { metadata, options: ms === undefined ? {} : { deadline: Date.now() + ms } };
+    return { metadata, observer, options: ms === undefined ? {} : { deadline: Date.now() + ms } };
   };
   if (!method.requestStream && !method.responseStream)
     return async (request: never, call?: CallSettings) => {
-      const { metadata, options } = await prepare(call, UNARY_TIMEOUT_MS);
+      const { metadata, observer, options } = await prepare(call, UNARY_TIMEOUT_MS);
       return new Promise((resolve, reject) => {
         const active = client.makeUnaryRequest(
           path,
@@ -67,12 +83,12 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
           options,
           (error, response) => (error ? reject(fromServiceError(error)) : resolve(response)),
         );
-        watch(call?.signal, active);
+        watch(call?.signal, active, observer);
       });
     };
   if (method.requestStream && !method.responseStream)
     return async (requests: AsyncIterable<never>, call?: CallSettings) => {
-      const { metadata, options } = await prepare(call);
+      const { metadata, observer, options } = await prepare(call);
       return new Promise((resolve, reject) => {
         const active = client.makeClientStreamRequest(
           path,
@@ -82,20 +98,20 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
           options,
           (error, response) => (error ? reject(fromServiceError(error)) : resolve(response)),
         );
-        watch(call?.signal, active);
+        watch(call?.signal, active, observer);
         pump(requests, active).catch((error: unknown) => (active.cancel(), reject(fromServiceError(error))));
       });
     };
   return async function* (requests: never, call?: CallSettings) {
-    const { metadata, options } = await prepare(call);
-    let active: AsyncIterable<unknown> & { cancel(): void };
+    const { metadata, observer, options } = await prepare(call);
+    let active: AsyncIterable<unknown> & Cancellable;
     if (method.requestStream) {
       const duplex = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
       pump(requests as AsyncIterable<never>, duplex).catch((error: Error) => duplex.destroy(error));
       active = duplex;
     } else
       active = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, requests, metadata, options);
-    watch(call?.signal, active);
+    watch(call?.signal, active, observer);
     try {
       for await (const message of active) yield message;
     } catch (error) {
@@ -108,11 +124,12 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
 
 interface Cancellable {
   cancel(): void;
-  on?(event: "status", handler: () => void): unknown;
+  on(event: "status", handler: (status: { readonly code: Code }) => void): unknown;
 }
 
 /** Cancels a call with its signal; the signal, which may live longer, does not keep calls that have ended. */
-function watch(signal: AbortSignal | undefined, call: Cancellable) {
+function watch(signal: AbortSignal | undefined, call: Cancellable, observer: CallObserver | undefined) {
+  if (observer) call.on("status", ({ code }) => observer.ended(code));
   if (!signal) return;
   const cancel = () => call.cancel();
   if (signal.aborted) {
@@ -120,7 +137,7 @@ function watch(signal: AbortSignal | undefined, call: Cancellable) {
     throw new ParleyError(Code.CANCELLED, "CANCELLED", "the call was cancelled by its caller");
   }
   signal.addEventListener("abort", cancel, { once: true });
-  call.on?.("status", () => signal.removeEventListener("abort", cancel));
+  call.on("status", () => signal.removeEventListener("abort", cancel));
 }
 
 interface Sink {

@@ -9,4 +9,10 @@ export * as peer from "./gen/parley/peer/v1/peer.js";
 export * as fleet from "./gen/parley/fleet/v1/fleet.js";
 export * as member from "./gen/parley/member/v1/member.js";
 export { Code, ParleyError, fromServiceError, toServiceError, type ErrorDetails } from "./error.js";
-export { createClient, type CallSettings, type ClientSettings, type ServiceClient } from "./client.js";
+export {
+  createClient,
+  type CallObserver,
+  type CallSettings,
+  type ClientSettings,
+  type ServiceClient,
+} from "./client.js";

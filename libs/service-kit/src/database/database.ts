@@ -7,6 +7,9 @@ import { migrate as migratePglite } from "drizzle-orm/pglite/migrator";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
+import { isMetering, measure } from "../telemetry/metrics.js";
+import { isTracing, withSpan } from "../telemetry/span.js";
+import { currentTrace } from "../telemetry/trace.js";
 import { lockFolder } from "./folder-lock.js";
 
 export interface DatabaseSettings<S extends Record<string, unknown>> {
@@ -59,8 +62,8 @@ async function openPostgres<S extends Record<string, unknown>>(
   return {
     db,
     kind: "postgresql",
-    query: async <T>(name: string, text: string, values: readonly unknown[]) =>
-      (await pool.query({ name, text, values: [...values] })).rows as T[],
+    query: <T>(name: string, text: string, values: readonly unknown[]) =>
+      observed(name, async () => (await pool.query({ name, text, values: [...values] })).rows as T[]),
     close: () => pool.end(),
   };
 }
@@ -77,14 +80,23 @@ async function openEmbedded<S extends Record<string, unknown>>(settings: Databas
     return {
       db: db as unknown as NodePgDatabase<S>,
       kind: "pglite",
-      query: async <T>(_name: string, text: string, values: readonly unknown[]) =>
-        (await client.query<T>(text, [...values])).rows,
+      query: <T>(name: string, text: string, values: readonly unknown[]) =>
+        observed(name, async () => (await client.query<T>(text, [...values])).rows),
       close: () => client.close().finally(unlock),
     };
   } catch (error) {
     unlock();
     throw error;
   }
+}
+
+/** Duration of a named statement, and a span where a trace is under way; nothing while telemetry is off. */
+async function observed<T>(name: string, run: () => Promise<T>): Promise<T> {
+  if (!isTracing() && !isMetering()) return run();
+  const attributes = { "db.system.name": "postgresql", "db.operation.name": name };
+  const started = performance.now();
+  const work = currentTrace() ? withSpan("db.query", attributes, run, { title: name }) : run();
+  return work.finally(() => measure("db.client.operation.duration", (performance.now() - started) / 1_000, attributes));
 }
 
 const migrationOptions = ({ migrationsFolder, service }: { migrationsFolder: string; service: string }) => ({

@@ -9,11 +9,12 @@ import type {
 import { Code, ParleyError, toServiceError } from "@parley/proto";
 import type { TokenVerifier } from "../router/token.js";
 import type { Logger } from "../telemetry/logger.js";
-import { continueTrace, withTrace } from "../telemetry/trace.js";
+import { continueTrace, withTrace, withoutTrace } from "../telemetry/trace.js";
 import { authenticatePeer, type Peer } from "../tls/peer.js";
 import type { TrustStore } from "../tls/trust-store.js";
 import type { Access, CallContext } from "./handlers.js";
 import type { AnyHandler, Binding } from "./implement.js";
+import { observeServerCall } from "./observed-calls.js";
 
 /** A call under way, so that it can be ended from outside. */
 export interface OpenCall {
@@ -95,15 +96,20 @@ const requestsOf = (call: ServerWritableStream<unknown, unknown>): AsyncIterable
 
 async function within(run: Run, call: Call, work: (context: CallContext, open: OpenCall) => Promise<void>) {
   const { environment, path } = run;
-  const trace = continueTrace(call.metadata.get("traceparent")[0]?.toString());
+  const parent = continueTrace(call.metadata.get("traceparent")[0]?.toString());
+  const observed = observeServerCall(path, parent);
+  const { trace } = observed;
   const started = performance.now();
   const abort = new AbortController();
   const open: OpenCall = { abort, lasting: run.lasting, draining: false, stillTrusted: () => true };
   environment.calls.add(open);
   (call as ServerWritableStream<unknown, unknown>).on("cancelled", () => abort.abort());
   let peer: Peer | undefined;
-  await withTrace(trace, async () => {
+  // A stream that stays open, and that no request asked for, serves many: what happens in it belongs to no trace of its own.
+  const inTrace = parent.isNew && run.lasting ? withoutTrace : <T>(work: () => T) => withTrace(trace, work);
+  await inTrace(async () => {
     let code: Code = Code.OK;
+    let failure: unknown;
     try {
       const { trust } = environment;
       if (trust) {
@@ -117,6 +123,7 @@ async function within(run: Run, call: Call, work: (context: CallContext, open: O
       if (run.access.token && !token) throw new Error(`${path} needs a token, but the server has no verifier`);
       await work({ peer, token, trace, signal: abort.signal, metadata: call.metadata }, open);
     } catch (caught) {
+      failure = caught;
       const error = open.draining && !(caught instanceof ParleyError) ? draining() : caught;
       code = error instanceof ParleyError ? error.code : abort.signal.aborted ? Code.CANCELLED : Code.INTERNAL;
       if (code === Code.INTERNAL) environment.logger.error({ rpc: path, err: error }, "rpc failed");
@@ -125,6 +132,7 @@ async function within(run: Run, call: Call, work: (context: CallContext, open: O
         : error;
     } finally {
       environment.calls.delete(open);
+      observed.ended(code, peer && `${peer.org}/${peer.role}`, failure);
       abort.abort(ENDED);
       if (environment.logger.isLevelEnabled("debug")) {
         const ms = Math.round((performance.now() - started) * 1000) / 1000;

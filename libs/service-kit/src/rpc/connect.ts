@@ -3,6 +3,7 @@ import type { ChannelCredentials } from "@grpc/grpc-js";
 import { currentTrace, traceparentOf } from "../telemetry/trace.js";
 import type { CertificateHolder } from "../tls/certificate-holder.js";
 import { mutualChannelCredentials, type ExpectedServer } from "../tls/credentials.js";
+import { observeClientCall } from "./observed-calls.js";
 import { FLOW_CONTROL_BYTES, KEEPALIVE, MAX_MESSAGE_BYTES } from "./server.js";
 
 type Definition = Parameters<typeof createClient>[0];
@@ -41,6 +42,7 @@ export function connect<D extends Definition>(definition: D, settings: ConnectSe
       "grpc.use_local_subchannel_pool": 1,
       ...settings.options,
     },
+    observe: observeClientCall,
     metadata: async () => {
       const trace = currentTrace();
       const token = await settings.token?.();

@@ -1,4 +1,5 @@
 import { Code, ParleyError, fromServiceError } from "@parley/proto";
+import { withoutTrace } from "../telemetry/trace.js";
 import { MessageQueue } from "./message-queue.js";
 
 interface Line<Q, R> {
@@ -44,7 +45,7 @@ export class Exchange<Q, R> {
 
   private connect(): Line<Q, R> {
     const line = { requests: new MessageQueue<Q>(), waiting: [], abort: new AbortController() };
-    void this.read(line);
+    withoutTrace(() => void this.read(line)); // it outlives the request that happened to come first
     return line;
   }
 

@@ -2,8 +2,9 @@ import { Client as RawClient } from "@grpc/grpc-js";
 import { createAuthority, createKeyAndCsr, issueCertificate } from "@parley/agreement";
 import { Code, ParleyError, identity, type ServiceClient } from "@parley/proto";
 import { pino } from "pino";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { testOrganisation, type TestOrganisation } from "../testing/certificates.js";
+import { recordTelemetry } from "../testing/telemetry.js";
 import { currentTrace, withTrace, continueTrace } from "../telemetry/trace.js";
 import { CertificateHolder } from "../tls/certificate-holder.js";
 import { mutualChannelCredentials, mutualServerCredentials } from "../tls/credentials.js";
@@ -82,6 +83,45 @@ describe("RpcServer under mutual TLS", () => {
     const trace = continueTrace(undefined);
     await withTrace(trace, () => c.issueToken({}));
     expect(seen).toEqual({ peer: "clinic-a/access-point", traceId: trace.traceId });
+  });
+
+  it("records a span at both ends, the server's under the client's, and both durations", async () => {
+    const c = await client(await clinic.certificate("access-point"));
+    const telemetry = recordTelemetry();
+    try {
+      const trace = continueTrace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+      await withTrace(trace, () => c.issueToken({}));
+      await withTrace(trace, () => refusal(c.getOrganisation({ organisationId: "x" })));
+      const stream = withTrace(trace, () => c.watchOrganisations({})[Symbol.asyncIterator]());
+      await stream.next();
+      await stream.return?.();
+      await vi.waitFor(() => expect(telemetry.spans).toHaveLength(6));
+
+      const of = (kind: string, method: string) =>
+        telemetry.spans.find((span) => span.kind === kind && span.name.endsWith(method))!;
+      const name = "parley.identity.v1.IdentityService/IssueToken";
+      const [sent, answered] = [of("client", name), of("server", name)];
+      expect(sent).toMatchObject({ parentSpanId: trace.spanId, context: { traceId: trace.traceId }, failed: false });
+      expect(answered).toMatchObject({
+        parentSpanId: sent.context.spanId,
+        context: { traceId: trace.traceId },
+        attributes: { "rpc.method": name, "rpc.response.status_code": "OK", peer: "clinic-a/access-point" },
+        failed: false,
+      });
+      for (const kind of ["client", "server"])
+        expect(of(kind, "GetOrganisation")).toMatchObject({
+          failed: true,
+          attributes: { "rpc.response.status_code": "INTERNAL" },
+        });
+      expect(of("client", "WatchOrganisations").failed).toBe(false);
+      const durations = await telemetry.metrics();
+      for (const metric of ["rpc.client.call.duration", "rpc.server.call.duration"] as const)
+        expect(durations.get(metric)?.map(({ attributes, count }) => [attributes["rpc.method"], count])).toContainEqual(
+          [name, 1],
+        );
+    } finally {
+      telemetry.end();
+    }
   });
 
   it("refuses another role, and another organisation where one is named", async () => {

@@ -2,7 +2,9 @@ import { NestFactory } from "@nestjs/core";
 import type { DynamicModule, INestApplicationContext, LoggerService, Type } from "@nestjs/common";
 import "reflect-metadata";
 import type { RpcServer } from "../rpc/server.js";
+import { followLogLevel } from "../telemetry/log-level.js";
 import type { Logger } from "../telemetry/logger.js";
+import { startTelemetry, type Telemetry } from "../telemetry/start.js";
 import { startHealth } from "./health.js";
 
 export interface Listener {
@@ -79,8 +81,11 @@ export const drainMs = (env: NodeJS.ProcessEnv = process.env): number => {
 
 /** For `main.ts`: runs a service until SIGTERM or SIGINT, then drains and exits with 0; a failed start exits with 1 and one clear line. */
 export async function runService(start: () => Promise<RunningService>, logger: Logger): Promise<void> {
+  let telemetry: Telemetry | undefined;
   const starting = (async () => {
     refuseInspection();
+    followLogLevel(logger);
+    telemetry = await startTelemetry(String(logger.bindings().service), logger); // before the first connection
     return start();
   })();
   // Before it has started: a signal in that moment must drain as well.
@@ -90,6 +95,7 @@ export async function runService(start: () => Promise<RunningService>, logger: L
       const timer = setTimeout(() => process.exit(1), drainMs() + CLOSE_MS);
       starting
         .then((service) => service.close())
+        .then(() => telemetry?.close())
         .then(
           () => (clearTimeout(timer), logger.info("stopped"), process.exit(0)),
           (error: unknown) => (logger.error({ err: error }, "shutdown failed"), process.exit(1)),

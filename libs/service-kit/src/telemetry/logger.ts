@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger, type LoggerOptions } from "pino";
+import { state } from "./state.js";
 import { currentTrace } from "./trace.js";
 
 export type { Logger };
@@ -41,7 +42,13 @@ export function createLogger(service: string, level = "info", destination?: Dest
 /** Lines are written at once, and given up where nobody reads standard output any more: a flush at exit would wait for ever. */
 function standardOutput(): DestinationStream {
   let tries = 0;
-  return pino.destination({ dest: 1, sync: true, retryEAGAIN: () => ++tries % 50 !== 0 });
+  const output = pino.destination({ dest: 1, sync: true, retryEAGAIN: () => ++tries % 50 !== 0 });
+  return {
+    write(line) {
+      output.write(line);
+      state.logs?.(line); // what is exported is what was written: the same redaction
+    },
+  };
 }
 
 /** An error without what it may quote: a failed query's message lists its parameters, which may be keys. */

@@ -10,3 +10,5 @@ export {
 export { testOrganisation, type TestOrganisation } from "./certificates.js";
 export { copyEmptyDatabase } from "./database-template.js";
 export { recordTelemetry } from "./telemetry.js";
+export { startOtlpCollector, type OtlpCollector } from "./otlp-collector.js";
+export type { ReceivedLog, ReceivedPoint, ReceivedSpan } from "./otlp-messages.js";
