@@ -44,7 +44,6 @@ export class AccessPoint {
     readonly memberServer: RpcServer,
     private readonly workers: WorkerEnrolment,
     private readonly operations: Operations,
-    private readonly dispatcher: Dispatcher,
   ) {}
 
   /** Opens the vault and puts the parts together; makes the organisation's keys on the first start. */
@@ -111,7 +110,7 @@ export class AccessPoint {
       logger,
       bindings: [memberBinding(member), workers.binding()],
     });
-    return new AccessPoint(own, vault, fleetServer, memberServer, workers, operations, dispatcher);
+    return new AccessPoint(own, vault, fleetServer, memberServer, workers, operations);
   }
 
   /** Begins what goes on by itself, once both servers listen. */
@@ -120,9 +119,9 @@ export class AccessPoint {
     this.operations.start();
   }
 
-  /** Before the servers close: streams that end now are not lost workers. */
-  drain() {
-    this.dispatcher.close();
+  /** Before the servers close: what runs may finish; streams that end afterwards are not lost workers. */
+  drain(ms: number): Promise<void> {
+    return this.operations.drain(ms);
   }
 
   async close() {

@@ -274,6 +274,34 @@ describe("jobs at the data owner", () => {
     expect(await reportOf(attempt)).toMatchObject({ succeeded: true, recordsRevealed: 1 });
   });
 
+  it("gives no more runs to a worker that stops, and takes the results of those that it runs", async () => {
+    const before = await start();
+    const order = await orderOf(before.attempt);
+    await worker.ask({ $case: "draining", value: {} });
+    const other = (await system.b.worker("b2")).attach();
+    try {
+      const after = await start();
+      await until(() => other.orders.length > 0);
+      expect(other.orders.map(({ attemptId }) => attemptId)).toEqual([after.attempt]);
+      await worker.ask({ $case: "runResult", value: resultOf(order) });
+      await other.ask({ $case: "runResult", value: resultOf(other.orders[0]) });
+      for (const { id } of [before, after])
+        await until(async () => (await stateOf(id)).job!.state === JobState.JOB_STATE_SUCCEEDED);
+      // Away for a moment, and still stopping.
+      worker.detach();
+      await until(() => worker.ended);
+      worker.attach({ concurrency: 0 });
+      const last = await start();
+      await until(() => other.orders.length > 1);
+      await other.ask({ $case: "runResult", value: resultOf(other.orders[1]) });
+      await until(async () => (await stateOf(last.id)).job!.state === JobState.JOB_STATE_SUCCEEDED);
+    } finally {
+      other.close();
+      worker.detach();
+      await until(() => worker.ended);
+    }
+  });
+
   it("loses no job when the access point restarts in an attempt, and completes it once", async () => {
     const { id, attempt } = await start(1);
     const order = await orderOf(attempt);

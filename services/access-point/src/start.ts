@@ -3,9 +3,12 @@ import { AccessPoint } from "./access-point.js";
 import { AppModule } from "./app.module.js";
 import type { Config } from "./config.js";
 
+/** How long workers may finish their runs before the servers close, milliseconds: until the next start nobody is served. */
+const RUNS_MS = 5_000;
+
 /** Starts an access point; it is ready once both servers listen. */
-export async function startAccessPoint(config: Config, logger: Logger): Promise<RunningService> {
-  const service = await startService({
+export function startAccessPoint(config: Config, logger: Logger): Promise<RunningService> {
+  return startService({
     name: "access-point",
     module: AppModule.with(config, logger),
     logger,
@@ -18,13 +21,7 @@ export async function startAccessPoint(config: Config, logger: Logger): Promise<
         enrol: { server: memberServer, address: config.PARLEY_ENROL_LISTEN },
       };
     },
+    drain: (app) => app.get(AccessPoint).drain(Math.min(RUNS_MS, config.PARLEY_DRAIN_SECONDS * 1000)),
     onListening: (app, addresses) => app.get(AccessPoint).start({ members: addresses.enrol, fleet: addresses.mtls }),
   });
-  return {
-    ...service,
-    close: async () => {
-      service.app.get(AccessPoint).drain();
-      await service.close();
-    },
-  };
 }

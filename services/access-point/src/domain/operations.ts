@@ -112,6 +112,14 @@ export class Operations {
     });
   }
 
+  /** Takes no new attempts, and lets workers finish what they run, for at most `ms`; what takes longer they hold until the next start. */
+  async drain(ms: number) {
+    this.parts.link.drain();
+    this.parts.dispatcher.close();
+    await this.parts.dispatcher.idle(ms);
+    await this.parts.vault.group.run(() => {}); // what has ended is on disk
+  }
+
   async stop() {
     this.parts.dispatcher.close();
     this.parts.runner.close();

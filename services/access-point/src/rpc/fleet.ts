@@ -122,6 +122,8 @@ export class FleetRpc {
         return this.runDesk.openSession(body.value, worker);
       case "closeSession":
         return this.runDesk.closeSession(body.value, worker);
+      case "draining":
+        return this.fleet.stopping(worker);
       case "hello":
         throw invalid("HELLO_TWICE", "a worker says hello once in a stream");
       default:

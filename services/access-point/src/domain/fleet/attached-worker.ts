@@ -13,6 +13,8 @@ export class AttachedWorker {
   /** Prepared sessions at the data owner. */
   stock: readonly { readonly agreement: string; readonly records: number; readonly sessions: number }[] = [];
   draining = false;
+  /** Number of the last run that was given to it, over all workers. */
+  lastGiven = 0;
 
   constructor(
     readonly name: string,
@@ -26,6 +28,16 @@ export class AttachedWorker {
 
   get free(): number {
     return this.draining ? 0 : this.concurrency - this.runs.size;
+  }
+
+  /** A run takes one of the prepared sessions, until the worker reports again what it has. */
+  give(agreement: string, records: number, number: number) {
+    this.lastGiven = number;
+    this.stock = this.stock.map((entry) =>
+      entry.agreement === agreement && entry.records === records && entry.sessions > 0
+        ? { ...entry, sessions: entry.sessions - 1 }
+        : entry,
+    );
   }
 
   holds(agreement: string, records: number): boolean {

@@ -1,6 +1,7 @@
 import { Code, type fleet } from "@parley/proto";
 import type { Failure, Timings } from "../../store/jobs.js";
 import type { Changes } from "../changes.js";
+import { pause } from "../pause.js";
 import type { AttachedWorker } from "./attached-worker.js";
 import type { Fleet } from "./fleet.js";
 
@@ -52,8 +53,24 @@ export interface DispatcherTimes {
   readonly runMs: number;
 }
 
-/** Gives runs to free workers: one with a prepared session first, else the least loaded. */
+/** How often it is looked whether all runs have ended. */
+const LOOK_MS = 20;
+
+const stops = () =>
+  failed(
+    Code.ABORTED,
+    "ACCESS_POINT_STOPS",
+    "the access point stopped before the run began",
+    "The job is tried again.",
+    true,
+  );
+
+/**
+ * Gives runs to free workers: to those with a prepared session first, of them to the least loaded, of equal ones in turn, so
+ * that every worker has work and a new one soon.
+ */
 export class Dispatcher {
+  private given = 0;
   private readonly waiting: Waiting[] = [];
   private readonly running = new Map<string, Waiting>();
   private closed = false;
@@ -71,6 +88,7 @@ export class Dispatcher {
   }
 
   run(task: RunTask): Promise<RunOutcome> {
+    if (this.closed) return Promise.resolve(stops());
     return new Promise((settle) => {
       const entry: Waiting = { task, settle, since: performance.now(), notBefore: 0 };
       this.waiting.push(entry);
@@ -126,9 +144,17 @@ export class Dispatcher {
     }, this.times.graceMs).unref();
   }
 
-  /** The access point stops: what runs is neither failed nor given out any more; the vault knows it. */
+  /** The access point stops: what waits fails now, to be tried again; what runs is not failed any more: its worker keeps the result. */
   close() {
+    if (this.closed) return;
     this.closed = true;
+    for (const entry of [...this.waiting]) this.end(entry, stops());
+  }
+
+  /** Resolves when nothing runs, after `ms` at the latest. */
+  async idle(ms: number): Promise<void> {
+    for (const until = performance.now() + ms; this.running.size > 0 && performance.now() < until;)
+      await pause(LOOK_MS);
   }
 
   private assign() {
@@ -141,10 +167,16 @@ export class Dispatcher {
       entry.worker = worker;
       const key = keyOf(entry.task.attempt, entry.task.run);
       worker.runs.add(key);
+      worker.give(entry.task.agreement, entry.task.records, ++this.given);
       this.running.set(key, entry);
       entry.patience = setTimeout(() => this.silent(entry), this.times.runMs).unref();
       entry.task.order().then(
-        (order) => this.running.get(key) === entry && worker.send({ $case: "run", value: order }),
+        (order) => {
+          if (this.running.get(key) !== entry) return;
+          // It was told that none will come any more.
+          if (worker.draining && !this.closed) return this.again(entry);
+          worker.send({ $case: "run", value: order });
+        },
         (error: unknown) =>
           this.end(
             entry,
@@ -173,7 +205,13 @@ export class Dispatcher {
   private choose({ agreement, records }: RunTask): AttachedWorker | undefined {
     const free = this.fleet.workers.filter((worker) => worker.free > 0);
     const rank = (worker: AttachedWorker) => (worker.holds(agreement, records) ? 0 : 1e6) + worker.runs.size;
-    return free.sort((a, b) => rank(a) - rank(b))[0];
+    return free.sort((a, b) => rank(a) - rank(b) || a.lastGiven - b.lastGiven)[0];
+  }
+
+  private again(entry: Waiting) {
+    this.takeBack(entry);
+    this.waiting.unshift(entry);
+    this.assign();
   }
 
   private giveUp(entry: Waiting) {

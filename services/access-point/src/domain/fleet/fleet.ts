@@ -16,10 +16,11 @@ export class Fleet {
     return [...this.attached];
   }
 
-  /** Takes a worker in. A newer process of a name drains the older one. */
+  /** Takes a worker in. A newer process of a name drains the older one; one that stops itself says so by running nothing. */
   attach({ name, endpoint, concurrency }: fleet.WorkerHello): AttachedWorker {
     for (const other of this.attached) if (other.name === name) this.drain(other);
-    const worker = new AttachedWorker(name, endpoint, Math.max(1, concurrency));
+    const worker = new AttachedWorker(name, endpoint, concurrency);
+    worker.draining = concurrency === 0;
     this.attached.add(worker);
     this.logger.info({ worker: name, endpoint, concurrency }, "worker attached");
     this.changes.emit("workers");
@@ -39,6 +40,14 @@ export class Fleet {
     if (worker.draining) return;
     worker.draining = true;
     worker.send({ $case: "drain", value: {} });
+  }
+
+  /** The worker stops by itself. */
+  stopping(worker: AttachedWorker) {
+    if (worker.draining) return;
+    worker.draining = true;
+    this.logger.info({ worker: worker.name }, "worker stops");
+    this.changes.emit("workers");
   }
 
   /** Where partners reach this organisation's workers. */

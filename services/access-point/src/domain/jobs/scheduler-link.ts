@@ -4,6 +4,7 @@ import type { StoredAttempt } from "../../store/attempts.js";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
 import { MessageQueue } from "@parley/service-kit";
+import { pause } from "../pause.js";
 import type { Router } from "../router.js";
 import type { AttemptRunner } from "./attempt-runner.js";
 import type { Submission } from "./submission.js";
@@ -20,6 +21,9 @@ const reportOf = (attempt: StoredAttempt): scheduler.AttemptReport => ({
 
 /** The outgoing stream to the scheduler: what ended is reported first, then orders come down and reports go up. */
 export class SchedulerLink {
+  private sayDraining: (() => void) | undefined;
+  private draining = false;
+
   constructor(
     private readonly vault: Vault,
     private readonly router: Router,
@@ -30,8 +34,15 @@ export class SchedulerLink {
     private readonly concurrency: number,
   ) {}
 
+  /** The access point stops: no new attempts, please. What ends meanwhile is reported. */
+  drain() {
+    this.draining = true;
+    this.sayDraining?.();
+  }
+
   /** One stream, until it ends. */
   async attach(signal: AbortSignal, alive: () => void): Promise<void> {
+    if (this.draining) return pause(60_000, signal);
     await this.vault.group.run(() => {}); // what is reported below must be on disk
     const outgoing = new MessageQueue<scheduler.AttachRequest>();
     const finished = this.vault.attempts.unrecorded();
@@ -45,6 +56,7 @@ export class SchedulerLink {
     };
     send({ $case: "hello", value: { concurrency: this.concurrency, finished: finished.map(reportOf) } });
     this.changes.on("attempt", report);
+    this.sayDraining = () => send({ $case: "draining", value: {} });
     try {
       for await (const { body } of this.router.scheduler.attach(outgoing, { signal })) {
         alive();
@@ -68,6 +80,7 @@ export class SchedulerLink {
       }
     } finally {
       this.changes.off("attempt", report);
+      this.sayDraining = undefined;
       outgoing.end();
     }
   }

@@ -156,7 +156,14 @@ export interface AttachRequest {
     | //
     /** An attempt ended. */
     { $case: "report"; value: AttemptReport }
+    | //
+    /** The access point stops: it wants no new attempts on this stream, and reports those that are under way. */
+    { $case: "draining"; value: Draining }
     | undefined;
+}
+
+/** No new attempts, please. */
+export interface Draining {
 }
 
 /** First message of an access point. */
@@ -1112,6 +1119,9 @@ export const AttachRequest: MessageFns<AttachRequest> = {
       case "report":
         AttemptReport.encode(message.body.value, writer.uint32(26).fork()).join();
         break;
+      case "draining":
+        Draining.encode(message.body.value, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1153,6 +1163,14 @@ export const AttachRequest: MessageFns<AttachRequest> = {
             message.body = { $case: "report", value: AttemptReport.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.body = { $case: "draining", value: Draining.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1189,7 +1207,56 @@ export const AttachRequest: MessageFns<AttachRequest> = {
         }
         break;
       }
+      case "draining": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "draining", value: Draining.fromPartial(object.body.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseDraining(): Draining {
+  return {};
+}
+
+export const Draining: MessageFns<Draining> = {
+  encode(_: Draining, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Draining {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDraining();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Draining>, I>>(base?: I): Draining {
+    return Draining.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Draining>, I>>(_: I): Draining {
+    const message = createBaseDraining();
     return message;
   },
 };
