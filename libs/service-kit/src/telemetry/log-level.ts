@@ -1,8 +1,8 @@
-import { readFileSync, unwatchFile, watchFile } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { Logger } from "./logger.js";
 
 const LEVELS = ["debug", "info", "warn", "error"];
-/** How often the file is looked at, milliseconds. Looked at, not watched: a mounted ConfigMap changes by a link. */
+/** How often the file is read, milliseconds. Read, not watched: a mounted ConfigMap changes by a link. */
 const LOOK_MS = 2_000;
 
 /**
@@ -22,20 +22,21 @@ export function followLogLevel(logger: Logger, env: NodeJS.ProcessEnv = process.
   process.on("SIGUSR2", onSignal);
 
   const file = env.PARLEY_LOG_LEVEL_FILE;
+  let last: string | undefined;
   const read = () => {
-    const text = file && contentOf(file);
+    const text = file ? contentOf(file) : "";
+    if (text === last) return;
+    last = text;
     if (text && !LEVELS.includes(text))
       return logger.warn({ allowed: LEVELS.join() }, "PARLEY_LOG_LEVEL_FILE holds no level, and changes nothing");
     configured = text || initial;
     change(configured, "PARLEY_LOG_LEVEL_FILE");
   };
-  if (file) {
-    read();
-    watchFile(file, { interval: lookMs, persistent: false }, read);
-  }
+  if (file) read();
+  const timer = file ? setInterval(read, lookMs).unref() : undefined;
   return () => {
     process.off("SIGUSR2", onSignal);
-    if (file) unwatchFile(file, read);
+    clearInterval(timer);
   };
 }
 
