@@ -8,7 +8,7 @@ import { router } from "./values/router.mjs";
 export const helmFolder = join(root, "deploy", "helm");
 export const library = "parley-common";
 
-/** `release`: the name it has in examples; `needs`: values without which it refuses to install. */
+/** `release`: the name it has in examples and tests. */
 export const charts = [
   {
     name: "parley-router",

@@ -6,11 +6,13 @@ import { root } from "../dependencies.mjs";
 import { generatedFiles, generatedFolders } from "./generated.mjs";
 import { drift, writeAll } from "./write-files.mjs";
 
-const files = generatedFiles();
+const files = await generatedFiles();
 const changed = drift(files, generatedFolders());
 if (!process.argv.includes("--check")) writeAll(files, generatedFolders());
 else if (changed.length) {
-  console.error(`not current, run node scripts/charts/generate.mjs:\n${changed.map((p) => relative(root, p)).join("\n")}`);
+  console.error(
+    `not current, run node scripts/charts/generate.mjs:\n${changed.map((p) => relative(root, p)).join("\n")}`,
+  );
   process.exit(1);
 }
 console.log(`${files.size} generated files, ${changed.length} of them changed`);

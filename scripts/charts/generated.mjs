@@ -1,6 +1,7 @@
 // Every generated file of the charts, by path, with the text that it must have.
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
+import { format } from "prettier";
 import { charts, helmFolder, library } from "./charts.mjs";
 import { readme } from "./readme.mjs";
 import { schemaOf } from "./schema.mjs";
@@ -17,14 +18,15 @@ const ONLY = {
 };
 
 /** @returns a map of path to text */
-export function generatedFiles() {
+export async function generatedFiles() {
   const files = new Map();
   for (const chart of charts) {
     const at = (...path) => join(helmFolder, chart.name, ...path);
-    files.set(at("values.yaml"), valuesYaml(chart, chart.values));
-    files.set(at("values.schema.json"), `${JSON.stringify(schemaOf(chart.name, chart.values), null, 2)}\n`);
+    const pretty = async (parser, source) => format(source, { parser, printWidth: 120 });
+    files.set(at("values.yaml"), await pretty("yaml", valuesYaml(chart, chart.values)));
+    files.set(at("values.schema.json"), await pretty("json", JSON.stringify(schemaOf(chart.name, chart.values))));
     const text = readFileSync(join(here, "readme", `${chart.name}.md`), "utf8");
-    files.set(at("README.md"), readme(chart, chart.values, text));
+    files.set(at("README.md"), await pretty("markdown", readme(chart, chart.values, text)));
     copy(files, join(helmFolder, library), at("charts", library));
     copy(files, join(helmFolder, "dashboards"), at("files", "dashboards"), concerns(chart.name, ".json"));
     copy(files, join(helmFolder, "rules"), at("files", "rules"), concerns(chart.name, ".yaml"));

@@ -17,7 +17,7 @@ ${text.trim()}
 
 A component's section takes any value of \`workload\` as well, for that component alone.
 
-${align(table)}
+${table.join("\n")}
 `;
 }
 
@@ -41,12 +41,3 @@ function meaning({ description, schema }) {
 }
 
 const cell = (text) => text.replaceAll("|", "\\|");
-
-/** As prettier would write it. */
-function align(rows) {
-  const cells = rows.map((row) => row.replace(/^\| | \|$/g, "").split(/ ?(?<!\\)\| /).map((text) => text.trim()));
-  const widths = cells[0].map((_, i) => Math.max(...cells.map((row) => row[i].length)));
-  return cells
-    .map((row, r) => `| ${row.map((text, i) => (r === 1 ? "-".repeat(widths[i]) : text.padEnd(widths[i]))).join(" | ")} |`)
-    .join("\n");
-}

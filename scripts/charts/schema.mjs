@@ -13,7 +13,8 @@ export const schemaOf = (name, values) => ({
   },
 });
 
-const properties = (nodes) => Object.fromEntries(Object.entries(nodes).map(([name, node]) => [name, schemaOfNode(node)]));
+const properties = (nodes) =>
+  Object.fromEntries(Object.entries(nodes).map(([name, node]) => [name, schemaOfNode(node)]));
 
 function schemaOfNode(node) {
   const { type, description } = node;

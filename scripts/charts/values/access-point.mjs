@@ -38,10 +38,11 @@ export const accessPoint = {
     {
       advertise: string("Host name under which users and workers reach it; by default its name in the cluster."),
       adminKeySecret: string("Secret whose key `api-key` is the first administrator's key; by default one is made."),
-      traceBoundary: choice("Whether another organisation's trace goes on here, or a new one begins with a link.", "continue", [
+      traceBoundary: choice(
+        "Whether another organisation's trace goes on here, or a new one begins with a link.",
         "continue",
-        "link",
-      ]),
+        ["continue", "link"],
+      ),
       attempts: integer("Attempts taken from the scheduler at once.", 16, { minimum: 1 }),
       maxModelBytes: integer("Largest model.", 536870912, { minimum: 1 }),
       maxInputBytes: integer("Largest input.", 536870912, { minimum: 1 }),
@@ -51,7 +52,13 @@ export const accessPoint = {
         annotations: map("Annotations of the claim."),
         retain: choice("What becomes of the volume when the release is removed.", "Retain", ["Retain", "Delete"]),
       }),
-      sidecarResources: resources("`parley setup`, which keeps the Secrets of workers and administrator.", "10m", "64Mi", "200m", "256Mi"),
+      sidecarResources: resources(
+        "`parley setup`, which keeps the Secrets of workers and administrator.",
+        "10m",
+        "64Mi",
+        "200m",
+        "256Mi",
+      ),
     },
     { resources: { requests: { cpu: "100m", memory: "256Mi" }, limits: { cpu: "2", memory: "2Gi" } } },
     workload,

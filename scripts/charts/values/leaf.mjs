@@ -14,7 +14,8 @@ export const optionalInteger = (description, value) => leaf(["integer", "null"],
 export const share = (description, value) => leaf(["integer", "string"], description, value);
 
 /** A list; `items` describes one of its elements, by default an object of the Kubernetes API. */
-export const list = (description, value = [], items = { type: "object" }) => leaf("array", description, value, { items });
+export const list = (description, value = [], items = { type: "object" }) =>
+  leaf("array", description, value, { items });
 export const strings = (description, value = []) => list(description, value, { type: "string", minLength: 1 });
 
 /** Names to texts: labels, annotations, attributes. */

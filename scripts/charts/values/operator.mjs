@@ -34,7 +34,11 @@ const secretName = { pattern: "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$" };
 
 export const database = {
   database: group("PostgreSQL 14 or newer.", {
-    existingSecret: string("Secret whose key DATABASE_URL holds its address, postgresql://user:password@host/database.", "", secretName),
+    existingSecret: string(
+      "Secret whose key DATABASE_URL holds its address, postgresql://user:password@host/database.",
+      "",
+      secretName,
+    ),
   }),
   migrations: group("Tables are brought up to date before an install or upgrade, by a Job.", {
     enabled: boolean("Off: each pod does it when it starts.", true),

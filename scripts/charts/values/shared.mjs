@@ -70,16 +70,19 @@ export const tasks = { jobs };
 
 /** Rules for pods of these sections; `more` are the chart's own edges. Every list of peers is one of NetworkPolicyPeer. */
 export const networkPolicy = (more) => ({
-  networkPolicy: group("NetworkPolicies: nothing passes but what the architecture names. Peers are NetworkPolicyPeers.", {
-    enabled: boolean("Creates them.", true),
-    ...more,
-    dns: list("Where names are resolved; empty: anywhere.", [
-      { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } } },
-    ]),
-    metrics: list("Who may read metrics; empty: everybody.", [{ namespaceSelector: {} }]),
-    otlp: ports("Where telemetry.endpoint is.", [4317, 4318]),
-    apiServer: ports("Where the Kubernetes API is, for setup.", [443, 6443]),
-  }),
+  networkPolicy: group(
+    "NetworkPolicies: nothing passes but what the architecture names. Peers are NetworkPolicyPeers.",
+    {
+      enabled: boolean("Creates them.", true),
+      ...more,
+      dns: list("Where names are resolved; empty: anywhere.", [
+        { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } } },
+      ]),
+      metrics: list("Who may read metrics; empty: everybody.", [{ namespaceSelector: {} }]),
+      otlp: ports("Where telemetry.endpoint is.", [4317, 4318]),
+      apiServer: ports("Where the Kubernetes API is, for setup.", [443, 6443]),
+    },
+  ),
 });
 
 export const ports = (description, numbers) =>
@@ -95,18 +98,21 @@ export const routes = (components) => {
     port: choice("mtls for services, enrol for first contact and users.", "mtls", ["mtls", "enrol"]),
   };
   return {
-    ingress: group("Ingress that passes TLS through; the controller must be able to (ingress-nginx: --enable-ssl-passthrough).", {
-      enabled: boolean("Creates it.", false),
-      className: string("IngressClass."),
-      annotations: map("Annotations that switch passthrough on.", {
-        "nginx.ingress.kubernetes.io/ssl-passthrough": "true",
-      }),
-      hosts: list(
-        "A host name for each server that is reached from outside.",
-        [],
-        element({ host: string("Host name.", "", { minLength: 1 }), ...at }, ["host", "component", "port"]),
-      ),
-    }),
+    ingress: group(
+      "Ingress that passes TLS through; the controller must be able to (ingress-nginx: --enable-ssl-passthrough).",
+      {
+        enabled: boolean("Creates it.", false),
+        className: string("IngressClass."),
+        annotations: map("Annotations that switch passthrough on.", {
+          "nginx.ingress.kubernetes.io/ssl-passthrough": "true",
+        }),
+        hosts: list(
+          "A host name for each server that is reached from outside.",
+          [],
+          element({ host: string("Host name.", "", { minLength: 1 }), ...at }, ["host", "component", "port"]),
+        ),
+      },
+    ),
     gateway: group("Gateway API: TLSRoutes to a listener of protocol TLS, mode Passthrough.", {
       enabled: boolean("Creates them.", false),
       apiVersion: string("Version of TLSRoute that the cluster has.", "gateway.networking.k8s.io/v1", {
@@ -117,10 +123,11 @@ export const routes = (components) => {
       routes: list(
         "Host names for each server that is reached from outside.",
         [],
-        element(
-          { hosts: strings("Host names."), parentRefs: list("Gateways for this route alone."), ...at },
-          ["hosts", "component", "port"],
-        ),
+        element({ hosts: strings("Host names."), parentRefs: list("Gateways for this route alone."), ...at }, [
+          "hosts",
+          "component",
+          "port",
+        ]),
       ),
     }),
   };

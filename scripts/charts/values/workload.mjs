@@ -29,7 +29,9 @@ export const workload = group(
       { minimum: 0 },
     ),
     terminationGracePeriodSeconds: integer("0: preStopSeconds + drainSeconds + 15.", 0, { minimum: 0 }),
-    startupSeconds: integer("How long a start may take before the pod is started again, seconds.", 180, { minimum: 10 }),
+    startupSeconds: integer("How long a start may take before the pod is started again, seconds.", 180, {
+      minimum: 10,
+    }),
     rollingUpdate: group("How pods are replaced in an upgrade.", {
       maxUnavailable: share("Pods that may be missing.", 0),
       maxSurge: share("Pods that may be there in addition.", 1),
@@ -51,7 +53,9 @@ export const workload = group(
       minReplicas: integer("Pods at least.", 1, { minimum: 0 }),
       maxReplicas: integer("Pods at most.", 10, { minimum: 1 }),
       pollingSeconds: integer("How often Prometheus is asked, seconds.", 15, { minimum: 1 }),
-      cooldownSeconds: integer("How long nothing is to do before the last pods are removed, seconds.", 300, { minimum: 0 }),
+      cooldownSeconds: integer("How long nothing is to do before the last pods are removed, seconds.", 300, {
+        minimum: 0,
+      }),
       triggers: list(
         "Queries, each with the value that one pod serves. Templates are evaluated in them.",
         [],
