@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { bringDependencies, findNode24, root } from "./dependencies.mjs";
 
-const COMMANDS = ["demo", "start", "test", "bench", "build", "lint", "proto", "cluster-demo", "cluster-test"];
+const COMMANDS = ["demo", "start", "test", "bench", "build", "lint", "proto", "cluster-demo", "cluster-test", "image"];
 
 const [command, ...args] = process.argv.slice(2);
 if (!COMMANDS.includes(command)) {
