@@ -13,7 +13,8 @@ const MEGABYTES = 64 * 1024 * 1024;
 
 /** Names of a chart's example values, one per feature, the base first. */
 export const features = (chart) => {
-  const names = readdirSync(join(helmFolder, chart, "ci")).map((file) => basename(file, ".yaml"));
+  const files = readdirSync(join(helmFolder, chart, "ci")).filter((file) => file.endsWith(".yaml"));
+  const names = files.map((file) => basename(file, ".yaml"));
   return ["base", ...names.filter((name) => name !== "base").sort()];
 };
 
@@ -47,9 +48,12 @@ const renderAnew = async (helm, { name, release }, feature) =>
   objectsOf(await template(helm, name, release, release, valuesOf(name, feature)));
 
 /** helm lint of one example. @throws Error with its findings */
-export async function lint(helm, { name }, feature) {
+export const lint = (helm, { name }, feature) => lintWith(helm, join(helmFolder, name), valuesOf(name, feature));
+
+/** helm lint of a chart's folder with these arguments. @throws Error with its findings */
+export async function lintWith(helm, folder, args) {
   try {
-    await run(helm, ["lint", "--strict", ...KUBERNETES, ...valuesOf(name, feature), join(helmFolder, name)]);
+    await run(helm, ["lint", "--strict", ...KUBERNETES, ...args, folder]);
   } catch (error) {
     throw new Error(error.stdout || error.stderr || error.message, { cause: error });
   }
