@@ -4,6 +4,7 @@ import { TrustStore, connect, thumbprintOf, type Logger } from "@parley/service-
 import { polls, type Config } from "./config.js";
 import { DealerLink } from "./dealing/dealer-link.js";
 import { Renewal, accessPointOf, enrolWorker, type Enrolled } from "./fleet/enrolment.js";
+import { drain } from "./fleet/drain.js";
 import { FleetLink } from "./fleet/fleet-link.js";
 import { AgreementSet } from "./models/agreement-set.js";
 import { Operands } from "./models/operands.js";
@@ -13,8 +14,6 @@ import { PeerServer } from "./peer/peer-server.js";
 import { Poller } from "./peer/poller.js";
 import { Runner } from "./session/runner.js";
 import { Stock } from "./session/stock.js";
-
-const DRAIN_MS = 20_000;
 
 /** All parts of a worker. Nothing in it outlives the process: keys, weights and batches are in memory only. */
 export class WorkerContext implements OnApplicationShutdown {
@@ -26,11 +25,15 @@ export class WorkerContext implements OnApplicationShutdown {
   readonly #dealers: DealerLink;
   readonly #connections: PartnerConnections;
   readonly #renewal: Renewal;
+  readonly #drainMs: number;
+  readonly #logger: Logger;
   readonly #client: ReturnType<typeof connect<typeof fleet.FleetServiceService>>;
   #endpoint = "";
 
   private constructor(config: Config, enrolled: Enrolled, logger: Logger, resolve?: Resolve) {
     const own = enrolled.certificate;
+    this.#drainMs = config.PARLEY_DRAIN_SECONDS * 1000;
+    this.#logger = logger;
     this.#client = connect(fleet.FleetServiceService, {
       address: enrolled.fleetAddress,
       own,
@@ -87,12 +90,15 @@ export class WorkerContext implements OnApplicationShutdown {
     await Promise.race([this.link.attached, new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);
   }
 
+  /** Runs under way, at the data owner. */
+  get busy(): number {
+    return this.#runner.busy;
+  }
+
   /** Takes no new work, lets what runs finish, then ends. */
   async onApplicationShutdown() {
-    this.#stock.close();
-    const end = Date.now() + DRAIN_MS;
-    await this.peers.drain(DRAIN_MS);
-    while (this.#runner.busy && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
+    const { peers, link } = this;
+    await drain({ peers, link, stock: this.#stock, runner: this.#runner }, this.#drainMs, this.#logger);
     this.peers.close();
     this.link.close();
     this.#renewal.close();

@@ -41,6 +41,8 @@ export class FleetLink {
   #queue: MessageQueue<fleet.AttachRequest> | undefined;
   #number = 0n;
   readonly #waiting: (() => void)[] = [];
+  #owed = 0;
+  #draining = false;
   #attached: () => void = () => {};
   /** Resolves when the first stream is up. */
   readonly attached = new Promise<void>((resolve) => (this.#attached = resolve));
@@ -73,14 +75,33 @@ export class FleetLink {
     });
   }
 
+  /** What the access point must still hear: results, ends of runs. */
+  get owed(): number {
+    return this.#owed;
+  }
+
+  /** Resolves when the access point gives no more runs to this worker, or is away: when it is back, it is told in the hello. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await this.ask({ $case: "draining", value: {} }).catch((error: unknown) =>
+      this.logger.info({ reason: fromServiceError(error).reason }, "the access point could not be told of the end"),
+    );
+  }
+
   /** The same, kept for a minute where the access point is away. @throws ParleyError with its refusal */
   async askSurely(body: Body): Promise<void> {
-    for (const until = Date.now() + HOLD_MS; ; await this.nextStream()) {
-      try {
-        return await this.ask(body);
-      } catch (error) {
-        if (!(error instanceof ParleyError) || error.reason !== "ACCESS_POINT_AWAY" || Date.now() > until) throw error;
+    this.#owed++;
+    try {
+      for (const until = Date.now() + HOLD_MS; ; await this.nextStream()) {
+        try {
+          return await this.ask(body);
+        } catch (error) {
+          if (!(error instanceof ParleyError) || error.reason !== "ACCESS_POINT_AWAY" || Date.now() > until)
+            throw error;
+        }
       }
+    } finally {
+      this.#owed--;
     }
   }
 
@@ -114,8 +135,8 @@ export class FleetLink {
             $case: "hello",
             value: {
               name: this.settings.name,
-              endpoint: this.settings.endpoint(),
-              concurrency: this.settings.concurrency,
+              endpoint: this.#draining ? "" : this.settings.endpoint(),
+              concurrency: this.#draining ? 0 : this.settings.concurrency,
               finished: held.map((h) => h.result),
             },
           },

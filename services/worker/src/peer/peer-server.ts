@@ -73,13 +73,10 @@ export class PeerServer {
     return this.#open.size;
   }
 
-  /** Takes no new session, ends those that are not bound, and waits for the others. */
-  async drain(ms: number): Promise<void> {
+  /** Takes no new session, ends those that are not bound now, and the others with their run. */
+  drain(): void {
     this.#draining = true;
-    const bound = () => [...this.#open.values()].filter((party) => party.bound);
-    for (const party of this.#open.values()) if (!party.bound) party.end(draining());
-    for (const end = Date.now() + ms; bound().length > 0 && Date.now() < end;)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const party of this.#open.values()) party.endAfterRun(draining());
   }
 
   close(): void {
@@ -91,8 +88,7 @@ export class PeerServer {
     let party: ServerParty | undefined;
     try {
       const caller = authenticatePeer(stream.getAuthContext()?.sslPeerCertificate?.raw, this.trust);
-      if (this.#draining)
-        throw new ParleyError(Code.UNAVAILABLE, "DRAINING", "the worker is shutting down", "Use another worker.");
+      if (this.#draining) throw draining();
       const ofPartner = [...this.#open.values()].filter((open) => open.org === caller.org).length;
       if (this.#open.size >= MAX_SESSIONS || ofPartner >= MAX_PER_PARTNER)
         throw new ParleyError(

@@ -53,7 +53,10 @@ export class Runner {
     let party: ClientParty | undefined;
     try {
       const input = this.inputOf(order);
-      const { outcome, party: used } = await this.attempt(order, input, (current) => parties.add((party = current)));
+      const { outcome, party: used } = await this.attempt(order, input, (current) => {
+        if (party) parties.delete(party); // its session had died
+        parties.add((party = current));
+      });
       this.stock.giveBack(used);
       const output = Buffer.from(outcome.output.buffer, outcome.output.byteOffset, outcome.output.byteLength);
       await this.link.deliver({ ...empty, output, revealed: true, timings: timingsOf(outcome, used) });

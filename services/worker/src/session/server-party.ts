@@ -40,6 +40,8 @@ let sessions = 0n;
 const MOST_DRY = 1000;
 /** Batches that are drawn and not used yet: two lots. */
 const MOST_HELD = 128;
+/** Between a run's last message and the end of a stream that ends with it: the peer has its result by then. */
+const PARTING_MS = 100;
 
 /**
  * P0's side of one stream: Hello, then one run after the other, each with a batch of its own: batch, offline shares, ready,
@@ -58,6 +60,7 @@ export class ServerParty {
   #dries = 0;
   #number = 0n;
   #ended: Error | undefined;
+  #last: Error | undefined;
 
   constructor(
     private readonly d: PartyDependencies,
@@ -102,6 +105,12 @@ export class ServerParty {
     this.closeParts();
   }
 
+  /** The stream must end, though not before a run that is bound has. */
+  endAfterRun(error: Error): void {
+    this.#last = error;
+    if (!this.bound) this.end(error);
+  }
+
   /** Serves the stream to its end. @throws ParleyError */
   async serve(): Promise<void> {
     const { d } = this;
@@ -132,6 +141,9 @@ export class ServerParty {
           if (this.#number === 0n) await this.openSession(agreement);
           await this.prepare(run, batch);
           await this.bindAndRun(run, batch);
+          if (!this.#last) continue;
+          await new Promise((resolve) => setTimeout(resolve, PARTING_MS));
+          throw this.#last;
         }
       } finally {
         this.#session?.destroy();
@@ -274,6 +286,7 @@ export class ServerParty {
         { field: "helloDigest" },
       );
     this.requireActive(agreement);
+    this.bound = true; // or soon: the access point may have recorded it already
     const { ticket, jobId, attemptId, run, traceparent } = bind;
     // From here on, so that this core is awake when the first share comes.
     const stopPolling = d.poller.start(() => session.idle());
@@ -293,9 +306,9 @@ export class ServerParty {
     });
     await asked.catch((error: unknown) => {
       stopPolling();
+      this.bound = false;
       throw error;
     });
-    this.bound = true;
     const before = { ...channel.counters };
     const timer = setTimeout(
       () => session.destroy(),
