@@ -29,6 +29,7 @@ export {
   type SpanOptions,
 } from "./telemetry/span.js";
 export { count, isMetering, measure, observe } from "./telemetry/metrics.js";
+export { observeCertificate } from "./telemetry/certificates.js";
 export {
   ATTRIBUTES,
   METRICS,

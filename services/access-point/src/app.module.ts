@@ -2,11 +2,16 @@ import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from "
 import type { Logger } from "@parley/service-kit";
 import { AccessPoint } from "./access-point.js";
 import type { Config } from "./config.js";
+import { observeAccessPoint } from "./domain/metrics.js";
 
 /** The access point as a Nest application: opened at the start, closed at the end. */
 @Module({})
 export class AppModule implements OnApplicationShutdown {
-  constructor(@Inject(AccessPoint) private readonly accessPoint: AccessPoint) {}
+  private readonly endMetrics: () => void;
+
+  constructor(@Inject(AccessPoint) private readonly accessPoint: AccessPoint) {
+    this.endMetrics = observeAccessPoint(accessPoint.own, accessPoint.vault);
+  }
 
   static with(config: Config, logger: Logger): DynamicModule {
     return {
@@ -16,6 +21,7 @@ export class AppModule implements OnApplicationShutdown {
   }
 
   onApplicationShutdown() {
+    this.endMetrics();
     return this.accessPoint.close();
   }
 }

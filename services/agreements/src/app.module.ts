@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Config } from "./config.js";
 import { AgreementFeed } from "./domain/agreement-feed.js";
 import { Housekeeping } from "./domain/housekeeping.js";
+import { observeQuota } from "./domain/quota-metrics.js";
 import { Quota } from "./domain/quota.js";
 import type { AgreementsDependencies } from "./rpc/agreements.rpc.js";
 import { AgreementStore } from "./store/agreement-store.js";
@@ -17,7 +18,7 @@ export class AgreementsContext implements OnApplicationShutdown {
   private constructor(
     readonly member: RouterMember,
     readonly dependencies: AgreementsDependencies,
-    private readonly ending: readonly (() => Promise<void>)[],
+    private readonly ending: readonly (() => Promise<void> | void)[],
   ) {}
 
   static async open(config: Config, logger: Logger): Promise<AgreementsContext> {
@@ -45,7 +46,7 @@ export class AgreementsContext implements OnApplicationShutdown {
       domain: config.PARLEY_TRUST_DOMAIN,
       settleMs: config.PARLEY_SETTLE_SECONDS * 1000,
     };
-    const ending = [() => housekeeping.close(), () => feed.close(), () => database.close()];
+    const ending = [observeQuota(store), () => housekeeping.close(), () => feed.close(), () => database.close()];
     return new AgreementsContext(member, dependencies, ending);
   }
 

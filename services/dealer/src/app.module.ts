@@ -5,6 +5,7 @@ import {
   AuditLog,
   TrustStore,
   certificateFromFiles,
+  observeCertificate,
   openDatabase,
   readBundle,
   readKek,
@@ -47,6 +48,7 @@ export class DealerContext implements OnApplicationShutdown {
   readonly dealings: Dealings;
   readonly periods: PeriodKeys;
   readonly #timers: NodeJS.Timeout[];
+  readonly #observed: readonly (() => void)[];
 
   private constructor(
     readonly database: DealerDatabase,
@@ -64,6 +66,10 @@ export class DealerContext implements OnApplicationShutdown {
     this.dealings = new Dealings(sealing);
     this.periods = new PeriodKeys(this.ledger, sealing);
     this.opening = new MaskOpening(this.organisations, this.masks, sealing, issuer);
+    this.#observed = [
+      observeCertificate("service", () => certificate.current.certificatePem),
+      observeCertificate("authority", () => issuer.bundle[0]),
+    ];
     this.#timers = [
       setInterval(() => void this.housekeeping(logger), HOUSEKEEPING_MS).unref(),
       setInterval(() => void this.follow(logger), FOLLOW_MS).unref(),
@@ -143,6 +149,7 @@ export class DealerContext implements OnApplicationShutdown {
 
   async onApplicationShutdown() {
     this.#timers.forEach(clearInterval);
+    this.#observed.forEach((end) => end());
     await this.database.close();
   }
 }

@@ -5,6 +5,7 @@ import {
   CertificateHolder,
   TrustStore,
   certificateFromFiles,
+  observeCertificate,
   openDatabase,
   readBundle,
   readSigningKey,
@@ -25,6 +26,8 @@ export class IdentityContext implements OnApplicationShutdown {
   readonly feed = new OrganisationFeed();
   readonly store: OrganisationStore;
 
+  readonly #observed: readonly (() => void)[];
+
   private constructor(
     readonly config: Config,
     readonly logger: Logger,
@@ -44,6 +47,10 @@ export class IdentityContext implements OnApplicationShutdown {
     },
   ) {
     this.store = new OrganisationStore(database);
+    this.#observed = [
+      observeCertificate("service", () => certificate.current.certificatePem),
+      observeCertificate("authority", () => issuer.bundle[0]),
+    ];
   }
 
   static async open(config: Config, logger: Logger): Promise<IdentityContext> {
@@ -83,6 +90,7 @@ export class IdentityContext implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown() {
+    this.#observed.forEach((end) => end());
     await this.database.close();
   }
 }

@@ -7,6 +7,7 @@ import type { Config } from "./config.js";
 import { Attachments } from "./domain/attachments.js";
 import { JobIntake } from "./domain/job-intake.js";
 import { JobQueue } from "./domain/job-queue.js";
+import { observeQueues } from "./domain/queue-metrics.js";
 import { Sweeper } from "./domain/sweeper.js";
 import { TicketIssuer } from "./domain/ticket-issuer.js";
 import type { SchedulerDependencies } from "./rpc/scheduler.rpc.js";
@@ -58,6 +59,7 @@ export class SchedulerContext implements OnApplicationShutdown {
     const attachments = new Attachments(services, queue).start(config.PARLEY_SWEEP_MS);
     const intake = new JobIntake(jobs, queue, attachments, client, logger);
     const ending = [
+      observeQueues(jobs),
       () => attachments.closeAll(),
       () => sweeper.close(),
       () => intake.close(),

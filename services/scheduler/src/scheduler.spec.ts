@@ -1,7 +1,13 @@
 import { newId, verifyTicket } from "@parley/agreement";
 import { Code, ParleyError, scheduler } from "@parley/proto";
-import { continueTrace, withTrace, type RunningService } from "@parley/service-kit";
-import { DATABASE_KINDS, hasPostgres, testDatabase, type TestDatabase } from "@parley/service-kit/testing";
+import { continueTrace, newTrace, withTrace, type RunningService } from "@parley/service-kit";
+import {
+  DATABASE_KINDS,
+  hasPostgres,
+  recordTelemetry,
+  testDatabase,
+  type TestDatabase,
+} from "@parley/service-kit/testing";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -116,6 +122,43 @@ describe.skipIf(!redisServer).each(DATABASE_KINDS)("scheduler on %s", (kind) => 
         expect(orders.length).toBe(number);
         return orders[number - 1];
       });
+
+    it("draws a job's reservation and wait in its trace, and counts its end and that of its attempt", async () => {
+      const telemetry = recordTelemetry();
+      try {
+        const stream = await attach();
+        const trace = newTrace();
+        const jobId = await withTrace(trace, () => create());
+        const order = await orderOf(stream, jobId);
+        const waits = async () => (await telemetry.metrics()).get("parley.queue.depth");
+        expect((await waits())?.map(({ attributes, value }) => [attributes.organisation, value])).toContainEqual([
+          "clinic-b",
+          0,
+        ]);
+        stream.report(order);
+        await inState(jobId, JobState.JOB_STATE_SUCCEEDED);
+        const named = (name: string) => telemetry.spans.filter((span) => span.name === name);
+        const created = named("parley.scheduler.v1.SchedulerService/CreateJob").find(({ kind }) => kind === "server")!;
+        const { traceId, spanId } = created.context;
+        expect(traceId).toBe(trace.traceId);
+        expect(named("parley.reserve")).toMatchObject([{ parentSpanId: spanId, context: { traceId } }]);
+        expect(named("parley.queue")).toMatchObject([
+          {
+            parentSpanId: spanId,
+            context: { traceId },
+            attributes: { "parley.job.id": jobId, "parley.attempt.id": order.attemptId, organisation: "clinic-b" },
+          },
+        ]);
+        expect(named("scheduler-create")).toMatchObject([{ context: { traceId }, kind: "client" }]);
+        const metrics = await telemetry.metrics();
+        expect(metrics.get("parley.job.ended")).toMatchObject([{ value: 1, attributes: { outcome: "succeeded" } }]);
+        expect(metrics.get("parley.attempt.ended")).toMatchObject([
+          { value: 1, attributes: { outcome: "succeeded", reason: "" } },
+        ]);
+      } finally {
+        telemetry.end();
+      }
+    });
 
     it("runs a job: ticket, report, result, audit, release", async () => {
       const stream = await attach();

@@ -1,6 +1,7 @@
 import { identity, type ServiceClient } from "@parley/proto";
 import type { JSONWebKeySet } from "jose";
 import { connect } from "../rpc/connect.js";
+import { observeCertificate } from "../telemetry/certificates.js";
 import type { Logger } from "../telemetry/logger.js";
 import { certificateFromFiles, type CertificateHolder } from "../tls/certificate-holder.js";
 import type { ExpectedServer } from "../tls/credentials.js";
@@ -43,7 +44,12 @@ export class RouterMember {
     const client = connect(identity.IdentityServiceService, settings);
     const tokens = new TokenVerifier(async () => JSON.parse((await client.getKeys({})).jwks) as JSONWebKeySet);
     const directory = new OrganisationDirectory(client, trust, logger).start();
-    return new RouterMember(holder, trust, tokens, directory, client, sibling, close);
+    const ends = [
+      close,
+      observeCertificate("service", () => holder.current.certificatePem),
+      observeCertificate("authority", () => bundle[0]),
+    ];
+    return new RouterMember(holder, trust, tokens, directory, client, sibling, () => ends.forEach((end) => end()));
   }
 
   close(): void {

@@ -13,7 +13,10 @@ export const ATTRIBUTES = {
   "db.operation.name": { type: "string", about: "name of one of our own statements; never its text or parameters" },
   organisation: { type: "string", about: "name of an organisation" },
   peer: { type: "string", about: "who is on the other side, e.g. `clinic-b/worker`, `router`" },
-  outcome: { type: "string", about: "how something ended: `succeeded`, `failed`, `cancelled`, `dealt`, `refused` ..." },
+  outcome: {
+    type: "string",
+    about: "how something ended: `succeeded`, `failed`, `cancelled`, `lost`, `refused`, `dealt`",
+  },
   reason: { type: "string", about: "why it did not succeed: the reason of a Parley error; empty for success" },
   party: { type: "string", about: "`p0` (model owner) or `p1` (data owner)" },
   model: { type: "string", about: "short form of the asset id, see `shortModel`" },
@@ -196,16 +199,16 @@ export const METRICS = {
   "parley.quota.used": {
     instrument: "gauge",
     unit: "{record}",
-    about: "Records of an agreement that are used up or reserved",
+    about: "Records of an agreement in force that are used up, bound or reserved",
     attributes: ["agreement"],
-    by: "access point",
+    by: "access point of the model owner (its count holds), agreements",
   },
   "parley.quota.limit": {
     instrument: "gauge",
     unit: "{record}",
     about: "Records that an agreement in force allows",
     attributes: ["agreement"],
-    by: "access point",
+    by: "access point of the model owner, agreements",
   },
   "parley.certificate.remaining": {
     instrument: "gauge",
@@ -224,7 +227,8 @@ export const METRICS = {
   "parley.clock.skew": {
     instrument: "gauge",
     unit: "s",
-    about: "How far the own clock is ahead of the peer's, give or take half a round trip",
+    about:
+      "How far the own clock is ahead of the peer's, when it gave the last token; within a round trip and a second it is 0",
     attributes: ["peer"],
     by: "access point",
   },

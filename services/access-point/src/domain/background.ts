@@ -1,5 +1,5 @@
-import { fromServiceError } from "@parley/proto";
-import type { Logger } from "@parley/service-kit";
+import { Code, fromServiceError } from "@parley/proto";
+import { count, type Logger } from "@parley/service-kit";
 import { Backoff, pause } from "./pause.js";
 
 /** Work that goes on until the access point stops. */
@@ -28,6 +28,9 @@ export class Background {
           } catch (caught) {
             if (this.signal.aborted) return;
             const { code, reason, message } = fromServiceError(caught);
+            // What goes on by itself is with the router, or with the dealer.
+            if (code === Code.UNAVAILABLE)
+              count("parley.peer.unreachable", { organisation: name === "masks" ? "dealer" : "router" });
             this.logger.warn({ task: name, code, reason, why: message }, "will be tried again");
             await backoff.wait(this.signal);
           }

@@ -1,9 +1,10 @@
 import { agreements, identity, registry, scheduler, type ServiceClient } from "@parley/proto";
-import { connect } from "@parley/service-kit";
+import { connect, observe } from "@parley/service-kit";
 import type { Issuer } from "../store/organisations.js";
 import type { Vault } from "../store/vault.js";
 import type { OwnOrganisation } from "./own-organisation.js";
 import { precondition } from "./refusal.js";
+import { skewOf } from "./clock-skew.js";
 
 interface Connections {
   readonly issuer: Issuer;
@@ -20,11 +21,17 @@ interface Connections {
  */
 export class Router {
   private connections: Connections | undefined;
+  /** Seconds that the own clock is ahead of identity's, when it gave the last token. */
+  private skew: number | undefined;
 
   constructor(
     private readonly own: OwnOrganisation,
     private readonly vault: Vault,
-  ) {}
+  ) {
+    observe("parley.clock.skew", (set) => {
+      if (this.skew !== undefined) set(this.skew, { peer: "router" });
+    });
+  }
 
   get enrolled(): boolean {
     return this.vault.organisations.issuer("router") !== undefined;
@@ -90,12 +97,14 @@ export class Router {
   private token(connections: Connections): Promise<string> {
     const held = connections.token;
     if (held && Date.now() < held.renewAt) return held.text;
+    const askedAt = Date.now();
     const issued = connections.identity.issueToken({});
     const text = issued.then((answer) => answer.token);
     const own = { text, renewAt: Date.now() + 10_000 };
     connections.token = own;
     issued.then(
-      ({ expires }) => {
+      ({ token, expires }) => {
+        this.skew = skewOf(token, askedAt, Date.now()) ?? this.skew;
         const life = (expires?.getTime() ?? 0) - Date.now();
         if (connections.token === own) connections.token = { text, renewAt: Date.now() + (life * 2) / 3 };
       },

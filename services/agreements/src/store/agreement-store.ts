@@ -11,6 +11,9 @@ type NewAgreement = Omit<AgreementRow, "reserved" | "used" | "createdAt" | "revi
 const t = schema.agreements;
 type Transaction = Parameters<Parameters<AgreementsDatabase["db"]["transaction"]>[0]>[0];
 
+/** Agreements whose quota is a metric: each is a series of its own. */
+const MOST_COUNTED = 1_000;
+
 /** Agreements and their states. A change of state and its audit row are one transaction. */
 export class AgreementStore {
   constructor(
@@ -72,6 +75,16 @@ export class AgreementStore {
       .where(and(...conditions))
       .orderBy(desc(sql`${t.id} COLLATE "C"`))
       .limit(query.limit);
+  }
+
+  /** Counts of agreements in force. */
+  async quotas(): Promise<{ agreement: string; used: number; limit: number }[]> {
+    const rows = await this.database.db
+      .select({ agreement: t.id, used: t.used, reserved: t.reserved, limit: t.quota })
+      .from(t)
+      .where(eq(t.state, "active"))
+      .limit(MOST_COUNTED);
+    return rows.map(({ agreement, used, reserved, limit }) => ({ agreement, used: used + reserved, limit }));
   }
 
   async lastRevision(): Promise<number> {

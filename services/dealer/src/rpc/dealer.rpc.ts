@@ -1,7 +1,14 @@
 import { createOneTimeToken, isName } from "@parley/agreement";
 import { expandMask } from "@parley/correlation";
 import { Code, ParleyError, dealer } from "@parley/proto";
-import { implement, type AuditLog, type Binding, type CallContext, type Peer } from "@parley/service-kit";
+import {
+  count as addTo,
+  implement,
+  type AuditLog,
+  type Binding,
+  type CallContext,
+  type Peer,
+} from "@parley/service-kit";
 import { randomBytes } from "node:crypto";
 import type { Dealings } from "../domain/dealings.js";
 import { cutShort, dealParts, notGiven } from "../domain/deal-parts.js";
@@ -163,6 +170,7 @@ export function dealerBinding(d: DealerDependencies): Binding {
         const [likely, other] = servers.has(org) ? ([0, 1] as const) : ([1, 0] as const);
         const given = (await d.ledger.give(batchIds, likely, org)) ?? (await d.ledger.give(batchIds, other, org));
         if (!given) {
+          addTo("parley.ledger.refusals", { where: "dealer" }, batchIds.length);
           const note = refusals.note(org);
           if (note)
             await d.audit.append({

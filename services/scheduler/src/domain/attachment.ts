@@ -1,6 +1,6 @@
 import { newId } from "@parley/agreement";
 import type { ParleyError, scheduler } from "@parley/proto";
-import type { Logger } from "@parley/service-kit";
+import { continueTrace, isTracing, recordSpan, timeNow, type Logger } from "@parley/service-kit";
 import { UNACCEPTED, type AttemptStore } from "../store/attempt-store.js";
 import type { FirstAttempt, JobRow, JobStore } from "../store/job-store.js";
 import { attemptEnd } from "./attempt-end.js";
@@ -135,6 +135,7 @@ export class Attachment {
       throw error;
     }
     const { id: jobId, traceparent } = job;
+    if (isTracing()) recordWait(job, attemptId);
     const outcome = await this.wait(jobId, attemptId, { jobId, attemptId, ticket, traceparent });
     if (outcome === "ended") return;
     if (outcome === "lost") await attempts.lose(attemptId);
@@ -198,4 +199,14 @@ export class Attachment {
     for (const run of [...this.#runs.values()]) run.end("lost");
     this.outgoing.end();
   }
+}
+
+/** The job's wait for this attempt, which ends now, as a span. By the database's clock, but never the wrong way round. */
+function recordWait({ id, organisationId: organisation, traceparent, queuedAt, createdAt }: JobRow, attempt: string) {
+  const end = timeNow();
+  recordSpan(
+    "parley.queue",
+    { "parley.job.id": id, "parley.attempt.id": attempt, organisation },
+    { parent: continueTrace(traceparent), start: Math.min((queuedAt ?? createdAt).getTime(), end), end },
+  );
 }

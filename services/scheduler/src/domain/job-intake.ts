@@ -1,7 +1,7 @@
 import { AgreementError, isId, verifyAgreement, type VerifiedAgreement } from "@parley/agreement";
 import { PlanError, cutRuns } from "@parley/plan";
 import { Code, ParleyError, agreements, type ServiceClient, type scheduler } from "@parley/proto";
-import { Batches, Exchange, currentTrace, traceparentOf, type Logger } from "@parley/service-kit";
+import { Batches, Exchange, currentTrace, traceparentOf, withSpan, type Logger } from "@parley/service-kit";
 import type { FirstAttempt, JobRow, JobStore } from "../store/job-store.js";
 import type { Attachment } from "./attachment.js";
 import type { Attachments } from "./attachments.js";
@@ -107,7 +107,7 @@ export class JobIntake {
       );
     const { jobId, agreementId, assetId, records, operation } = request;
     const wish = { jobId, agreementId, assetId, organisationId, records, operation };
-    await this.wishes.run(wish);
+    await withSpan("parley.reserve", { "parley.records": records }, () => this.wishes.run(wish));
     const agreement = this.verified.get(agreementId);
     if (agreement) return agreement;
     throw new ParleyError(

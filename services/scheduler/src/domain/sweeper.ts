@@ -1,4 +1,4 @@
-import type { Logger } from "@parley/service-kit";
+import { withoutTrace, type Logger } from "@parley/service-kit";
 import type { JobStore, UnreleasedJob } from "../store/job-store.js";
 import type { OutboxRow, OutboxStore } from "../store/outbox-store.js";
 import type { AgreementsClient } from "./job-intake.js";
@@ -55,12 +55,13 @@ export class Sweeper {
   poke(): void {
     if (this.#waiting) return;
     this.#waiting = true;
-    this.#soon = setTimeout(() => {
+    const sweep = () => {
       this.#work = this.#work.then(async () => {
         this.#waiting = false;
         await this.sweep().catch((error: unknown) => this.logger.warn({ err: error }, "sweep failed, trying again"));
       });
-    }, GATHER_MS);
+    };
+    this.#soon = withoutTrace(() => setTimeout(sweep, GATHER_MS)); // for many jobs, not for the one that asked first
   }
 
   private async sweep(): Promise<void> {

@@ -1,6 +1,6 @@
 import { Batches } from "@parley/service-kit";
 import { and, eq, inArray, lt, sql } from "drizzle-orm";
-import { ACTOR, tell, tellEnd } from "./job-events.js";
+import { ACTOR, countEnd, tell, tellEnd } from "./job-events.js";
 import { SUCCEED } from "./job-statements.js";
 import type { JobRow, SchedulerDatabase, Transaction } from "./job-store.js";
 import * as schema from "./schema.js";
@@ -86,6 +86,10 @@ export class AttemptStore {
     });
     const rows = await this.database.query<{ n: number }>("scheduler-succeed", SUCCEED, [JSON.stringify(list)]);
     const done = new Set(rows.map(({ n }) => n));
+    for (let n = 0; n < done.size; n++) {
+      countEnd("attempt.succeeded");
+      countEnd("job.succeeded");
+    }
     return reports.map((_, n) => done.has(n));
   }
 

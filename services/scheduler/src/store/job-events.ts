@@ -1,9 +1,18 @@
+import { count } from "@parley/service-kit";
 import type { JobRow, Transaction } from "./job-store.js";
 import * as schema from "./schema.js";
 
 export const ACTOR = "router/scheduler";
 
 type Details = Readonly<Record<string, string | number | boolean>>;
+
+/** Counts the end of a job or an attempt, e.g. `job.failed`; other actions are no ends. */
+export function countEnd(action: string, reason = ""): void {
+  const [what, outcome] = action.split(".");
+  if (outcome === "created" || outcome === "started") return;
+  if (what === "job") count("parley.job.ended", { outcome });
+  if (what === "attempt") count("parley.attempt.ended", { outcome, reason });
+}
 
 /** Writes an audit row about a job, in the transaction of the change that it tells of. */
 export async function tell(
@@ -21,6 +30,7 @@ export async function tell(
     details: { agreement: job.agreementId, ...details },
     organisations: [job.organisationId, job.modelOwner],
   });
+  countEnd(action, typeof details.reason === "string" ? details.reason : "");
 }
 
 /** The audit row of a job's end. */

@@ -74,6 +74,13 @@ SELECT
   EXISTS (SELECT FROM scheduler.job WHERE state IN ('succeeded', 'failed', 'cancelled') AND NOT released) AS unreleased,
   EXISTS (SELECT FROM scheduler.audit_outbox) AS untold`;
 
+/** Jobs that wait, and seconds that the oldest of them has waited, of every organisation that ever had a stream. */
+export const QUEUES = `
+SELECT a.organisation_id AS organisation, count(j.id)::int AS jobs,
+  coalesce(extract(epoch FROM now() - min(j.created_at)), 0)::float8 AS "oldestSeconds"
+FROM scheduler.attachment a LEFT JOIN scheduler.job j ON j.organisation_id = a.organisation_id AND j.state = 'queued'
+GROUP BY 1`;
+
 /** Claims audit rows for sending, each for one sender at a time. */
 export const CLAIM = `
 WITH free AS (

@@ -1,7 +1,7 @@
 import { Batches, type Database } from "@parley/service-kit";
 import { and, asc, desc, eq, gt, inArray, isNull, sql } from "drizzle-orm";
 import { tellEnd } from "./job-events.js";
-import { CREATE, RELEASED, UNRELEASED, WAITING } from "./job-statements.js";
+import { CREATE, QUEUES, RELEASED, UNRELEASED, WAITING } from "./job-statements.js";
 import * as schema from "./schema.js";
 
 export type SchedulerDatabase = Database<typeof schema>;
@@ -154,6 +154,11 @@ export class JobStore {
       .where(inArray(j.id, [...ids]));
     const known = new Set(rows.map(({ id }) => id));
     return new Set(ids.filter((id) => !known.has(id)));
+  }
+
+  /** What waits, per organisation. */
+  queues(): Promise<{ organisation: string; jobs: number; oldestSeconds: number }[]> {
+    return this.database.query("scheduler-queues", QUEUES, []);
   }
 
   /** Which of the sweeper's tasks have anything to do. */

@@ -1,6 +1,7 @@
+import { isId } from "@parley/agreement";
 import { cutRuns } from "@parley/plan";
 import { Code, ParleyError, fleet } from "@parley/proto";
-import { continueTrace, type Logger } from "@parley/service-kit";
+import { continueTrace, count, withSpan, type Logger } from "@parley/service-kit";
 import { isCurrent, type HeldAgreement } from "../../store/agreements.js";
 import type { BoundRun } from "../../store/run-ledger.js";
 import type { Vault } from "../../store/vault.js";
@@ -17,6 +18,14 @@ const hexOf = (bytes: Buffer, length: number, what: string): string => {
   if (bytes.length !== length) throw invalid("FIELD_LENGTH", `${what} has ${length} bytes, not ${bytes.length}`);
   return bytes.toString("hex");
 };
+
+/** Counts what the ledger refuses because it was used before: somebody tried to use it twice. */
+const refusedAsUsed = <T>(work: Promise<T>): Promise<T> =>
+  work.catch((error: unknown) => {
+    if (error instanceof ParleyError && (error.reason === "BATCH_USED" || error.reason === "RUN_BOUND"))
+      count("parley.ledger.refusals", { where: "access-point" });
+    throw error;
+  });
 
 /** How long a bound run may stay without word from its worker before its records count as revealed. */
 const PRESUME_MS = 60_000;
@@ -51,7 +60,7 @@ export class RunDesk {
       throw invalid("PARTY", `this organisation is P${agreement.party} of agreement ${agreement.id}`);
     if (request.records < 1) throw invalid("RECORDS", "a batch is for at least one record");
     if (party === 0) this.batches.require(agreement); // the data owner's worker named it, many at once where it likes
-    await this.vault.group.run(() => {
+    const stored = this.vault.group.run(() => {
       this.vault.ledger.recordBatch({ id, agreement: agreement.digest, records: request.records, party });
       this.vault.audit.append({
         action: "batch.prepared",
@@ -61,13 +70,27 @@ export class RunDesk {
         details: { batch: id, records: request.records },
       });
     });
+    await refusedAsUsed(stored);
   }
 
   /**
    * Binds a run at the model owner. The ticket must be the scheduler's, in time, and say nothing that differs from the
    * agreement, the peer's statement or the session; run and batch are bound once; the records fit the own count of quota.
    */
-  async bind(request: fleet.BindRun, worker: AttachedWorker): Promise<void> {
+  bind(request: fleet.BindRun, worker: AttachedWorker): Promise<void> {
+    const { jobId, attemptId, run, records } = request;
+    // The peer named these: an id is told only where it can be one.
+    const attributes = {
+      ...(isId("job", jobId) && { "parley.job.id": jobId }),
+      ...(isId("att", attemptId) && { "parley.attempt.id": attemptId }),
+      "parley.run": run,
+      "parley.records": records,
+    };
+    const parent = continueTrace(request.traceparent || undefined);
+    return withSpan("parley.bind", attributes, () => refusedAsUsed(this.bindInTrace(request, worker)), { parent });
+  }
+
+  private async bindInTrace(request: fleet.BindRun, worker: AttachedWorker): Promise<void> {
     const agreement = this.inForce(hexOf(request.agreementDigest, 32, "an agreement digest"));
     if (agreement.party !== 0)
       throw denied("NOT_MODEL_OWNER", `${this.own.id} is not the model owner of agreement ${agreement.id}`);

@@ -1,6 +1,15 @@
 import { cutRuns, sizeOf, type Plan } from "@parley/plan";
 import { Code, ParleyError, fromServiceError, type scheduler } from "@parley/proto";
-import { continueTrace, withTrace, type Logger } from "@parley/service-kit";
+import {
+  continueTrace,
+  currentTrace,
+  startSpan,
+  timeNow,
+  traceparentOf,
+  withTrace,
+  type Logger,
+  type Span,
+} from "@parley/service-kit";
 import { hasEnded, type Failure, type StoredJob } from "../../store/jobs.js";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
@@ -58,7 +67,11 @@ export class AttemptRunner {
    * its report is in the store when it has ended. `accepted` is called once the attempt is stored.
    */
   async take(order: scheduler.AttemptOrder, accepted: () => void): Promise<AttemptReport | undefined> {
-    return withTrace(continueTrace(order.traceparent || undefined), async () => {
+    // The own store knows the job's trace; what the router says of it counts where the job is not known here.
+    const traceparent = this.vault.jobs.get(order.jobId)?.traceparent ?? order.traceparent;
+    const parent = continueTrace(traceparent || undefined);
+    const receivedAt = timeNow();
+    return withTrace(parent, async () => {
       const known = this.vault.attempts.get(order.attemptId);
       if (known) {
         if (known.job !== order.jobId)
@@ -91,13 +104,25 @@ export class AttemptRunner {
       });
       if (stored === "known") return undefined;
       const patience = setTimeout(accepted, ACCEPT_MS); // a report that comes sooner says it as well
-      const done = this.execute(job.id, order, plan, runs, stored === "started").finally(() => {
+      const attributes = { "parley.job.id": job.id, "parley.attempt.id": order.attemptId, "parley.runs": runs.length };
+      const span = startSpan("parley.attempt", attributes, { parent, start: receivedAt });
+      const execute = () => this.execute(job.id, order, plan, runs, stored === "started");
+      const done = withTrace(span.context, execute).finally(() => {
         clearTimeout(patience);
         this.running.delete(order.attemptId);
+        this.endSpan(span, order.attemptId);
       });
       this.running.set(order.attemptId, { job: job.id, done });
       return undefined;
     });
+  }
+
+  private endSpan(span: Span<"parley.attempt">, attempt: string) {
+    if (!span.isRecording) return;
+    const ended = this.vault.attempts.get(attempt);
+    span.set({ outcome: ended?.state ?? "failed" });
+    if (ended?.error) span.fail(ended.error.reason);
+    span.end();
   }
 
   /** The access point stops: what runs stays as it is in the store, for the next start. */
@@ -260,6 +285,7 @@ export class AttemptRunner {
   private async executeRuns(job: StoredJob, order: scheduler.AttemptOrder, plan: Plan, runs: number[]) {
     const attempt = order.attemptId;
     const bytes = 8 * sizeOf(plan.tensors[0]);
+    const traceparent = traceparentOf(currentTrace() ?? continueTrace(job.traceparent));
     const input = this.vault.content.read("inputs", job.id);
     input.catch(() => {}); // told by each run
     let first = 0;
@@ -281,7 +307,7 @@ export class AttemptRunner {
           records,
           agreementDigest: Buffer.from(job.agreement, "hex"),
           input: (await input).subarray(from, from + records * bytes),
-          traceparent: job.traceparent,
+          traceparent,
         }),
       });
       const checked = requireLength(outcome, plan, records, attempt, run);

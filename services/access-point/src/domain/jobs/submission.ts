@@ -1,7 +1,7 @@
 import { isId, newId } from "@parley/agreement";
 import { encodeInput, sizeOf, type Plan } from "@parley/plan";
 import { Code, ParleyError, fromServiceError, type member } from "@parley/proto";
-import { continueTrace, traceparentOf, withTrace, type Logger, type TraceContext } from "@parley/service-kit";
+import { continueTrace, reasonOf, traceparentOf, withTrace, type Logger, type TraceContext } from "@parley/service-kit";
 import { createHash } from "node:crypto";
 import { isCurrent, type HeldAgreement } from "../../store/agreements.js";
 import { seconds } from "../../store/database.js";
@@ -11,6 +11,7 @@ import type { Changes } from "../changes.js";
 import { planOf } from "../plans.js";
 import { invalid, notFound, precondition, refusing } from "../refusal.js";
 import type { Router } from "../router.js";
+import { JobTelemetry } from "./job-telemetry.js";
 
 /** Answers of the scheduler after which the job certainly does not exist there. */
 const REFUSALS: readonly Code[] = [
@@ -36,6 +37,7 @@ interface Arrival {
 export class Submission {
   /** Ids of jobs that are being stored: a second call with one of them must not touch its input. */
   private readonly storing = new Set<string>();
+  private readonly telemetry: JobTelemetry;
 
   constructor(
     private readonly own: { readonly id: string },
@@ -44,7 +46,9 @@ export class Submission {
     private readonly changes: Changes,
     private readonly logger: Logger,
     private readonly maxBytes: number,
-  ) {}
+  ) {
+    this.telemetry = new JobTelemetry(vault, changes);
+  }
 
   /** @throws ParleyError INVALID_ARGUMENT naming row and column, NOT_FOUND, FAILED_PRECONDITION, RESOURCE_EXHAUSTED; then nothing was spent */
   async submit(
@@ -71,9 +75,15 @@ export class Submission {
         "Send it again in a moment.",
       );
     this.storing.add(id);
+    const [records] = header.shape;
+    const own = this.telemetry.begin({ id, records, assetId: header.assetId, receivedAt }, trace);
     try {
-      const job = await this.store(id, header, agreement, plan, { bytes, content, user, trace, receivedAt });
+      const arrival = { bytes, content, user, trace: own, receivedAt };
+      const job = await withTrace(own, () => this.store(id, header, agreement, plan, arrival));
       return await this.create(job);
+    } catch (error) {
+      if (!this.vault.jobs.get(id)) this.telemetry.refused(id, reasonOf(error));
+      throw error;
     } finally {
       this.storing.delete(id);
     }
