@@ -79,8 +79,9 @@ function read() {
   }
 }
 
+/** Installed, and for docker with a daemon that answers. */
 function isThere(command) {
-  return spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
+  return spawnSync(command, ["version"], { stdio: "ignore" }).status === 0;
 }
 
 function git(...args) {
