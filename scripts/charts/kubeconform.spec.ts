@@ -2,7 +2,6 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { stringify } from "yaml";
 import { charts } from "./charts.mjs";
 import { helm } from "./helm-for-tests.mjs";
 import { features, renderFeature } from "./render.mjs";
@@ -33,7 +32,7 @@ const check = (objects: object[]) =>
         resolve(resources.map(({ kind, name, status, msg }) => `${kind}/${name}: ${status} ${msg}`));
       },
     );
-    child.stdin?.end(objects.map((object) => stringify(object)).join("---\n"));
+    child.stdin?.end(objects.map((object) => JSON.stringify(object)).join("\n---\n"));
   });
 
 const ready = helm && kubeconform && existsSync(schemas ?? "");

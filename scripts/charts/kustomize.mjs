@@ -11,6 +11,8 @@ export const k8sFolder = join(root, "deploy", "k8s");
 const NAMESPACE = "namespace-of-the-overlay";
 const HOOK = "helm.sh/hook";
 const JOB_STAYS_SECONDS = 600;
+/** Tools of Kubernetes read YAML 1.1, where a plain no is false. */
+const YAML = { lineWidth: 0, version: "1.1" };
 
 /** `components` are features that only add objects. */
 const BASES = [
@@ -120,8 +122,5 @@ function addFolder(files, folder, kind, objects) {
   const head = "# Made by scripts/charts/generate.mjs from deploy/helm; change the charts, or an overlay.\n";
   files.set(join(folder, "kustomization.yaml"), head + stringify({ apiVersion, kind, resources }));
   for (const [name, members] of groups)
-    files.set(
-      join(folder, `${name}.yaml`),
-      head + members.map((one) => stringify(one, { lineWidth: 0 })).join("---\n"),
-    );
+    files.set(join(folder, `${name}.yaml`), head + members.map((one) => stringify(one, YAML)).join("---\n"));
 }
