@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { readTelemetrySettings } from "./settings.js";
+import { SETTING_NAMES, readTelemetrySettings } from "./settings.js";
 import { newTrace } from "./trace.js";
+import { TELEMETRY_VARIABLES } from "./variables.js";
 
 const sampler = (name: string, arg = "1") =>
   readTelemetrySettings("x", { OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: arg }).sampler;
@@ -19,6 +20,10 @@ describe("telemetry settings", () => {
     const share = ids.filter((trace) => sampler("traceidratio", "0.25")(trace, undefined)).length / ids.length;
     expect(share).toBeGreaterThan(0.15);
     expect(share).toBeLessThan(0.35);
+  });
+
+  it("are all documented", () => {
+    expect(SETTING_NAMES.filter((name) => !(name in TELEMETRY_VARIABLES))).toEqual([]);
   });
 
   it("name the service, export by signal, and take empty variables as unset", () => {

@@ -54,6 +54,9 @@ const variables = {
   OTEL_BSP_MAX_EXPORT_BATCH_SIZE: whole(512),
 };
 
+/** Variables that are read here; the exporters themselves read the rest of OTEL_EXPORTER_OTLP_*. */
+export const SETTING_NAMES: readonly string[] = Object.keys(variables);
+
 /** @throws Error that names every variable that is wrong */
 export function readTelemetrySettings(service: string, env: NodeJS.ProcessEnv = process.env): TelemetrySettings {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
