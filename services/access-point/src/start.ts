@@ -4,7 +4,7 @@ import { AppModule } from "./app.module.js";
 import type { Config } from "./config.js";
 
 /** How long workers may finish their runs before the servers close, milliseconds: until the next start nobody is served. */
-const RUNS_MS = 5_000;
+const RUNS_MS = 3_000;
 
 /** Starts an access point; it is ready once both servers listen. */
 export function startAccessPoint(config: Config, logger: Logger): Promise<RunningService> {

@@ -8,6 +8,7 @@ import {
   testDatabase,
   type TestDatabase,
 } from "@parley/service-kit/testing";
+import { Redis } from "ioredis";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -93,6 +94,15 @@ describe.skipIf(!redisServer).each(DATABASE_KINDS)("scheduler on %s", (kind) => 
       streams.push(stream);
       await until(() => expect(stream.ready).toBe(true));
       return stream;
+    };
+    /** A stream that is only listened to. */
+    const follow = async (client: SchedulerClient) => {
+      const hello = { concurrency: 4, finished: [] };
+      const requests = (async function* () {
+        yield { body: { $case: "hello" as const, value: hello } };
+        await sleep(60_000, undefined, { ref: false });
+      })();
+      for await (const _ of client.attach(requests)) continue;
     };
     const wish = (change: Partial<scheduler.CreateJobRequest> = {}): scheduler.CreateJobRequest => ({
       jobId: newId("job"),
@@ -378,6 +388,29 @@ describe.skipIf(!redisServer).each(DATABASE_KINDS)("scheduler on %s", (kind) => 
       expect(page.jobs.map(({ id }) => id)).toEqual([running, waiting].sort().reverse());
     });
 
+    it("sends no new attempts to an access point that stops, and takes its last reports", async () => {
+      const first = await attach();
+      const before = await create();
+      const order = await orderOf(first, before);
+      first.send({ body: { $case: "draining", value: {} } });
+      await until(async () => {
+        const jobId = await create(); // the first that is created after the word has arrived waits
+        expect(first.orders.some((sent) => sent.jobId === jobId)).toBe(false);
+      });
+      const waiting = await create();
+      first.report(order);
+      await inState(before, JobState.JOB_STATE_SUCCEEDED);
+      expect((await job(waiting)).state).toBe(JobState.JOB_STATE_QUEUED);
+      const orders = first.orders.length;
+      const second = await attach();
+      const again = await orderOf(second, waiting);
+      expect(first.orders).toHaveLength(orders);
+      second.report(again);
+      expect((await inState(waiting, JobState.JOB_STATE_SUCCEEDED)).attempts).toBe(1);
+      for (const { jobId } of (await b.listJobs({ state: 0, page: undefined })).jobs.map(({ id }) => ({ jobId: id })))
+        await b.cancelJob({ jobId });
+    });
+
     it("keeps organisations apart", async () => {
       const stream = await attach();
       const other = await attach(c);
@@ -499,6 +532,33 @@ describe.skipIf(!redisServer).each(DATABASE_KINDS)("scheduler on %s", (kind) => 
     });
 
     describe.skipIf(kind === "pglite")("with two replicas", () => {
+      it("stops one: what ends in time is one attempt, the rest goes to the other at once, not when the queue notices", async () => {
+        const other = await startScheduler(readConfig({ ...environment, PARLEY_DRAIN_SECONDS: "1" }), router.logger);
+        const ids = [await create(), await create()]; // through the queue
+        const [there] = await clientsOf(other);
+        const first = await attach(there);
+        const [quick, slow] = [await orderOf(first, ids[0]), await orderOf(first, ids[1])];
+        const closed = other.close();
+        await until(async () =>
+          expect(await refusal(new Promise((_, reject) => void follow(there).catch(reject)))).toBe(
+            "UNAVAILABLE DRAINING",
+          ),
+        );
+        first.report(quick);
+        await inState(ids[0], JobState.JOB_STATE_SUCCEEDED);
+        await closed;
+        expect(first.ended).toBe("DRAINING");
+        const queue = new Redis(redis.url);
+        expect(await queue.llen("parley:jobs-clinic-b:active")).toBe(0);
+        queue.disconnect();
+        const second = await attach();
+        const again = await orderOf(second, ids[1]);
+        expect(again.attemptId).not.toBe(slow.attemptId);
+        second.report(again);
+        expect((await inState(ids[1], JobState.JOB_STATE_SUCCEEDED)).attempts).toBe(2);
+        expect((await job(ids[0])).attempts).toBe(1);
+      });
+
       it("ends the older stream on another replica, and goes on there", async () => {
         const other = await startScheduler(readConfig(environment), router.logger);
         try {

@@ -13,6 +13,9 @@ import { schedulerBinding } from "./rpc/scheduler.rpc.js";
 /** How long identity's list of organisations is waited for at the start. */
 const ORGANISATIONS_MS = 10_000;
 
+/** How long attempts under way may still end over this replica's streams when it stops, milliseconds: until then no others are sent. */
+const ATTEMPTS_MS = 3_000;
+
 /** Starts the scheduler. */
 export const startScheduler = (config: Config, logger: Logger): Promise<RunningService> =>
   startService({
@@ -21,6 +24,10 @@ export const startScheduler = (config: Config, logger: Logger): Promise<RunningS
     logger,
     healthAddress: config.PARLEY_HEALTH_LISTEN,
     advertise: config.PARLEY_ADVERTISE,
+    drain: (app) =>
+      app
+        .get(SchedulerContext)
+        .dependencies.attachments.drainAll(Math.min(ATTEMPTS_MS, config.PARLEY_DRAIN_SECONDS * 1000)),
     listeners: async (app) => {
       const { member, dependencies } = app.get(SchedulerContext);
       const { certificate, trust, tokens } = member;

@@ -42,6 +42,7 @@ export class Attachment {
   /** Jobs that were given to the queue and have not come out of it. */
   readonly #queued = new Set<string>();
   #ended = false;
+  #draining = false;
 
   constructor(
     readonly org: string,
@@ -74,6 +75,11 @@ export class Attachment {
     });
   }
 
+  /** Sends no new attempts; those under way go on. */
+  drain(): void {
+    this.#draining = true;
+  }
+
   /** A job waits in the queue: those that come later must not overtake it. */
   noteQueued(jobId: string): void {
     this.#queued.add(jobId);
@@ -89,7 +95,7 @@ export class Attachment {
    * and its order leaves as soon as both are committed. The caller calls {@link begin} or {@link giveBack}.
    */
   tryReserve(now = new Date()): FirstAttempt | undefined {
-    if (this.#ended || this.#queued.size > 0 || !this.#slots.tryTake()) return undefined;
+    if (this.#ended || this.#draining || this.#queued.size > 0 || !this.#slots.tryTake()) return undefined;
     return { attemptId: newId("att"), epoch: this.epoch, ticketExpires: this.services.tickets.expiryAt(now) };
   }
 
@@ -115,7 +121,7 @@ export class Attachment {
 
   private async runAttempt(jobId: string): Promise<void> {
     const { attempts, tickets } = this.services;
-    if (this.#ended) throw new TryAgain("the stream has ended");
+    if (this.#ended || this.#draining) throw new TryAgain("the stream has ended, or is about to");
     const ticketExpires = tickets.expiryAt(new Date());
     const wish = { jobId, attemptId: newId("att"), epoch: this.epoch, ticketExpires };
     const start = await attempts.start(wish);

@@ -16,11 +16,24 @@ const superseded = () =>
     "Run one access point per organisation.",
   );
 
+const draining = () =>
+  new ParleyError(
+    Code.UNAVAILABLE,
+    "DRAINING",
+    "this replica of the scheduler is shutting down",
+    "Attach again: another one takes the stream.",
+  );
+
+/** How often it is looked whether all attempts have ended. */
+const LOOK_MS = 20;
+
 /** The live streams of this replica, at most one per organisation over all replicas. */
 export class Attachments {
   readonly #live = new Map<string, Live>();
   readonly #opening = new Map<string, Promise<unknown>>();
+  readonly #closing = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
+  #draining = false;
   #closed = false;
 
   constructor(
@@ -51,6 +64,7 @@ export class Attachments {
 
   private async openNext(org: string, hello: scheduler.AttachHello, signal: AbortSignal): Promise<Attachment> {
     const { attempts } = this.services;
+    if (this.#draining) throw draining();
     const epoch = await attempts.claimStream(org);
     const older = this.#live.get(org);
     if (older) {
@@ -88,7 +102,26 @@ export class Attachments {
     const live = this.#live.get(attachment.org);
     if (live?.attachment !== attachment) return;
     this.#live.delete(attachment.org);
-    await live.worker.close();
+    const closing = live.worker.close();
+    this.#closing.add(closing);
+    await closing.finally(() => this.#closing.delete(closing));
+  }
+
+  /** An access point stops, or this replica: the stream brings no new attempts, and jobs wait in the queue for the next stream. */
+  async drain(attachment: Attachment): Promise<void> {
+    attachment.drain();
+    const live = this.#live.get(attachment.org);
+    if (live?.attachment === attachment) await live.worker.stop();
+  }
+
+  /** Takes no new streams, and waits until attempts under way have ended, for at most `ms`: they need not be made again. */
+  async drainAll(ms: number): Promise<void> {
+    this.#draining = true;
+    const live = [...this.#live.values()].map(({ attachment }) => attachment);
+    const stopped = Promise.all(live.map((attachment) => this.drain(attachment)));
+    for (const until = Date.now() + ms; Date.now() < until && live.some(({ open }) => open.length > 0);)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await stopped;
   }
 
   /** Stops the attempts of a job that ended otherwise, at once where they run on this replica. */
@@ -101,6 +134,8 @@ export class Attachments {
     this.#closed = true;
     clearInterval(this.#timer);
     await Promise.all([...this.#live.values()].map(({ attachment }) => this.close(attachment)));
+    // Also of streams that ended just now: jobs that their queue workers had go back before Redis is left.
+    await Promise.all(this.#closing);
   }
 
   /** What other replicas did: newer streams, jobs cancelled. */

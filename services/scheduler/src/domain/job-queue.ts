@@ -13,6 +13,8 @@ const nameOf = (org: string) => `jobs-${org}`;
 export const backoff = (tries: number) => Math.min(250 * 2 ** Math.min(tries - 1, 10), 15_000);
 
 export interface QueueWorker {
+  /** Takes no more jobs; those under way go on. */
+  stop(): Promise<void>;
   /** Stops taking jobs and waits for those under way; where Redis does not answer, it leaves them to the stall check of another worker. */
   close(): Promise<void>;
 }
@@ -105,6 +107,7 @@ export class JobQueue {
     worker.on("error", () => {}); // told once by the connection
     worker.on("drained", onDrained);
     return {
+      stop: () => worker.pause(true),
       close: async () => {
         if (!(await answered(worker.close(), 5_000))) await answered(worker.close(true));
       },

@@ -20,7 +20,7 @@ export const attachHandler = (d: { readonly attachments: Attachments }) =>
     const hello = readHello(await incoming.next());
     const attachment = await d.attachments.open(callerOf(context), hello, context.signal);
     // What is wrong in a message ends the stream with that reason; the access point closing its side ends it quietly.
-    const reading = read(incoming, attachment).then(
+    const reading = read(incoming, attachment, d.attachments).then(
       () => attachment.end(),
       (error: unknown) => attachment.end(error instanceof ParleyError ? error : undefined),
     );
@@ -44,10 +44,15 @@ function readHello({ value, done }: IteratorResult<scheduler.AttachRequest>): sc
   return body.value;
 }
 
-async function read(incoming: AsyncIterator<scheduler.AttachRequest>, attachment: Attachment): Promise<void> {
+async function read(
+  incoming: AsyncIterator<scheduler.AttachRequest>,
+  attachment: Attachment,
+  attachments: Attachments,
+): Promise<void> {
   for (let next = await incoming.next(); !next.done; next = await incoming.next()) {
     const { body } = next.value;
     if (body?.$case === "accepted") attachment.accepted(body.value);
+    else if (body?.$case === "draining") void attachments.drain(attachment);
     else if (body?.$case === "report")
       // Not awaited: reports that come together share a commit.
       attachment.reported(body.value).catch((error: unknown) => {
