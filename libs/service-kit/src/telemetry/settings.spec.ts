@@ -30,10 +30,12 @@ describe("telemetry settings", () => {
     const settings = readTelemetrySettings("dealer", {
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://collector:4317",
       OTEL_SERVICE_NAME: "",
+      PARLEY_TRUST_DOMAIN: "dealer",
       PARLEY_METRICS_LISTEN: "",
     });
     expect(settings.otlp).toEqual({ traces: "grpc" });
     expect(settings.resource["service.name"]).toBe("parley-dealer");
+    expect(settings.resource["service.namespace"]).toBe("dealer");
     expect(settings.metricsListen).toBeUndefined();
   });
 });

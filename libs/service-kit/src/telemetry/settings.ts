@@ -30,7 +30,11 @@ const whole = (fallback: number) => z.coerce.number().int().positive().default(f
 const exporter = z.enum(["otlp", "none"], "must be otlp or none").default("otlp");
 const SAMPLERS = ["always_on", "always_off", "traceidratio"] as const;
 
+/** Variables of services that say something about telemetry as well. */
+const OF_SERVICES = { PARLEY_ORG: z.string().optional(), PARLEY_TRUST_DOMAIN: z.string().optional() };
+
 const variables = {
+  ...OF_SERVICES,
   PARLEY_METRICS_LISTEN: addressVariable.optional(),
   PARLEY_TRACE_BOUNDARY: z.enum(["continue", "link"]).default("continue"),
   OTEL_SDK_DISABLED: z.string().default("false"),
@@ -55,7 +59,7 @@ const variables = {
 };
 
 /** Variables that are read here; the exporters themselves read the rest of OTEL_EXPORTER_OTLP_*. */
-export const SETTING_NAMES: readonly string[] = Object.keys(variables);
+export const SETTING_NAMES: readonly string[] = Object.keys(variables).filter((name) => !(name in OF_SERVICES));
 
 /** @throws Error that names every variable that is wrong */
 export function readTelemetrySettings(service: string, env: NodeJS.ProcessEnv = process.env): TelemetrySettings {
@@ -80,6 +84,7 @@ export function readTelemetrySettings(service: string, env: NodeJS.ProcessEnv = 
       maxExportBatchSize: Math.min(read.OTEL_BSP_MAX_EXPORT_BATCH_SIZE, read.OTEL_BSP_MAX_QUEUE_SIZE),
     },
     resource: {
+      ...namespace(read.PARLEY_ORG ?? read.PARLEY_TRUST_DOMAIN),
       "service.instance.id": randomUUID(),
       "host.name": hostname(),
       ...resourceAttributes(read.OTEL_RESOURCE_ATTRIBUTES),
@@ -87,6 +92,9 @@ export function readTelemetrySettings(service: string, env: NodeJS.ProcessEnv = 
     },
   };
 }
+
+/** Whose process it is, where its configuration says so. */
+const namespace = (name: string | undefined): Record<string, string> => (name ? { "service.namespace": name } : {});
 
 /** `key=value,key=value`, values percent-encoded. */
 const resourceAttributes = (text: string): Record<string, string> =>

@@ -44,6 +44,7 @@ export async function startTelemetry(service: string, logger: Logger): Promise<T
     const { servePrometheus } = await import("./prometheus.js");
     const endpoint = await servePrometheus(metricsListen, settings.resource);
     metricsPort = endpoint.port;
+    logger.info({ port: metricsPort }, "metrics are served");
     ends.unshift(() => endpoint.close());
   }
   return {
