@@ -6,6 +6,7 @@ import { jobCommands } from "./commands/job.js";
 import { loginCommand } from "./commands/login.js";
 import { orgCommands } from "./commands/org.js";
 import { predictCommand } from "./commands/predict.js";
+import { tokenCommand } from "./commands/token.js";
 
 const version = (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string })
   .version;
@@ -37,6 +38,7 @@ export function createProgram({ json = false } = {}): Command {
     agreementCommands(),
     predictCommand(),
     jobCommands(),
+    tokenCommand(),
   ])
     program.addCommand(command);
   prepare(program, json);

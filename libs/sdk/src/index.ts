@@ -9,4 +9,5 @@ export { readDataset } from "./dataset/file.js";
 export { listProfiles, loadProfile, profileFolders, saveProfile, type Profile } from "./profile.js";
 export { Code, ParleyError } from "@parley/proto";
 export { isAway } from "./retry.js";
+export { createEnrolmentToken, type EnrolmentOffice, type OperatorConnection } from "./operator.js";
 export { readInputSchema } from "./input-schema-file.js";

@@ -6,7 +6,7 @@ import { Job, type JobOptions } from "./job.js";
 import { Organisations } from "./organisations.js";
 import { allPages } from "./pages.js";
 import { loadProfile, type Profile } from "./profile.js";
-import { newTraceparent } from "./trace.js";
+import { callersTraceparent } from "./trace.js";
 
 export type MemberClient = ServiceClient<typeof member.MemberServiceService>;
 
@@ -46,7 +46,10 @@ export class Parley {
       address,
       credentials: credentials.createSsl(Buffer.from(ca)),
       options: { "grpc.max_receive_message_length": MAX_MESSAGE, "grpc.max_send_message_length": MAX_MESSAGE },
-      metadata: () => ({ authorization: `Bearer ${apiKey}`, traceparent: newTraceparent() }),
+      metadata: () => {
+        const traceparent = callersTraceparent();
+        return { authorization: `Bearer ${apiKey}`, ...(traceparent && { traceparent }) };
+      },
     });
     return new Parley(client, address);
   }

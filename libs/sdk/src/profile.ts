@@ -47,10 +47,33 @@ export function listProfiles(): string[] {
 }
 
 /**
- * Reads a profile. Without a name: $PARLEY_PROFILE, else "default", else the only one there is.
+ * The profile of a folder with files `address`, `ca.crt` and `api-key`, as a mounted Secret has them: $PARLEY_PROFILE_DIR.
+ * @throws ParleyError NOT_FOUND where they are not there yet
+ */
+function mountedProfile(folder: string): Profile {
+  const read = (name: string) => {
+    const file = join(folder, name);
+    return existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+  };
+  const parsed = schema.safeParse({ address: read("address"), ca: `${read("ca.crt")}\n`, apiKey: read("api-key") });
+  if (parsed.success) return parsed.data;
+  const names = parsed.error.issues.map(
+    ({ path }) => ({ ca: "ca.crt", apiKey: "api-key" })[String(path[0])] ?? path[0],
+  );
+  throw new ParleyError(
+    Code.NOT_FOUND,
+    "PROFILE_NOT_FOUND",
+    `the folder of PARLEY_PROFILE_DIR lacks ${names.join(", ")}`,
+    "They appear once the access point has started; or choose a profile with --profile NAME.",
+  );
+}
+
+/**
+ * Reads a profile. Without a name: $PARLEY_PROFILE, else the one of $PARLEY_PROFILE_DIR, else "default", else the only one there is.
  * @throws ParleyError NOT_FOUND, naming the profiles that exist; INVALID_ARGUMENT where the file is damaged.
  */
 export function loadProfile(name = process.env.PARLEY_PROFILE): Profile {
+  if (name === undefined && process.env.PARLEY_PROFILE_DIR) return mountedProfile(process.env.PARLEY_PROFILE_DIR);
   const known = listProfiles();
   const chosen = name ?? (known.includes("default") || known.length !== 1 ? "default" : known[0]);
   if (!NAME.test(chosen)) throw invalidName(chosen);

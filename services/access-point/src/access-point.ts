@@ -62,7 +62,7 @@ export class AccessPoint {
     const workerDnsNames = [...new Set([...dnsNames, ...config.PARLEY_WORKER_DNS.split(",").filter(Boolean)])];
     const own = await OwnOrganisation.open({ org: config.PARLEY_ORG, folder: vault.folder, dnsNames, workerDnsNames });
     const access = new AccessControl(vault, own.id);
-    access.ensureAdminKey();
+    access.ensureAdminKey(config.PARLEY_ADMIN_KEY_FILE);
 
     const changes = new Changes();
     const router = new Router(own, vault);

@@ -16,6 +16,8 @@ const variables = {
   PARLEY_DATA_DIR: z.string().min(1),
   /** Host names in workers' certificates beside PARLEY_ADVERTISE, comma separated. */
   PARLEY_WORKER_DNS: z.string().default(""),
+  /** File with the administrator's API key, instead of one that is made on the first start. */
+  PARLEY_ADMIN_KEY_FILE: z.string().optional(),
   PARLEY_MAX_MODEL_BYTES: bytes(512 * MB),
   PARLEY_MAX_INPUT_BYTES: bytes(512 * MB),
   /** Attempts taken from the scheduler at once. */

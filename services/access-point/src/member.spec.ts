@@ -62,7 +62,7 @@ describe("an access point", () => {
     expect(await ana.whoAmI({})).toMatchObject({ user: "ana", roles: ["scientist"] });
     for (const call of [
       () => ana.createApiKey({ user: "eve", roles: ["admin"] }),
-      () => ana.createWorkerToken({ validSeconds: 1 }),
+      () => ana.createWorkerToken({ validSeconds: 1, reusable: false }),
       () => ana.trustOrganisation({ organisationId: "clinic-b", fingerprint: "00".repeat(32) }),
       () => ana.enrolOrganisation({ token: "x", operator: 1 }),
       () => publish(ana, MODEL, "x", ""),
@@ -274,7 +274,7 @@ describe("an access point", () => {
 
   it("lets a worker in with a token once, and serves workers of its own alone", async () => {
     const { a, b } = system;
-    const { token } = await a.member.createWorkerToken({ validSeconds: 60 });
+    const { token } = await a.member.createWorkerToken({ validSeconds: 60, reusable: false });
     const worker = await FakeWorker.enrol(token, "w");
     await expect(FakeWorker.enrol(token, "w")).rejects.toEqual(
       refused("WORKER_TOKEN_REFUSED", Code.PERMISSION_DENIED, /parley org worker-token/),

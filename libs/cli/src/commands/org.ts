@@ -2,37 +2,13 @@ import { Command } from "commander";
 import { optionsOf, print, withParley } from "../context.js";
 import { fields } from "../output/table.js";
 import { UsageError } from "../usage-error.js";
+import { enrolCommand } from "./enrol.js";
 
 const pairs = (hex: string) => hex.match(/.{4}/g)?.join(" ") ?? hex;
 
 export function orgCommands(): Command {
   const org = new Command("org").description("your organisation, its partners, users and workers");
-  org
-    .command("enrol")
-    .description("enrol your organisation with a one-time token of the router or the dealer")
-    .option("--router <token>", "token of the router's operator")
-    .option("--dealer <token>", "token of the dealer's operator")
-    .action(async (_: unknown, command: Command) => {
-      const { router, dealer } = optionsOf<{ router?: string; dealer?: string }>(command);
-      if (!router === !dealer) throw new UsageError("give either --router TOKEN or --dealer TOKEN");
-      await withParley(command, async (parley) => {
-        const { organisation, issuer } = await parley.organisations.enrol(
-          router ?? dealer ?? "",
-          router ? "router" : "dealer",
-        );
-        const answer = {
-          orgId: organisation?.id,
-          fingerprint: organisation?.fingerprint,
-          issuer: issuer?.id,
-          issuerFingerprint: issuer?.fingerprint,
-        };
-        print(
-          command,
-          answer,
-          `${answer.orgId} is enrolled at ${answer.issuer}, whose fingerprint is\n  ${pairs(answer.issuerFingerprint ?? "")}`,
-        );
-      });
-    });
+  org.addCommand(enrolCommand());
   org
     .command("show [org]")
     .description('your organisation, or a partner (or "dealer") with the fingerprint to compare')
@@ -70,13 +46,19 @@ export function orgCommands(): Command {
     });
   org
     .command("worker-token")
-    .description("make a one-time token with which a worker enrols at your access point")
-    .action(async (_: unknown, command: Command) =>
-      withParley(command, async (parley) => {
-        const { token, expires } = await parley.client.createWorkerToken({ validSeconds: 0 });
-        print(command, { token, expires }, token);
-      }),
-    );
+    .description("make a token with which a worker enrols at your access point")
+    .option("--reusable", "for any number of workers, for fleets whose workers come and go")
+    .option("--days <n>", "how long it may be used, at most 30 (default 1)")
+    .action(async (_: unknown, command: Command) => {
+      const { reusable = false, days = "1" } = optionsOf<{ reusable?: boolean; days?: string }>(command);
+      const validSeconds = Math.round(Number(days) * 86_400);
+      if (!(validSeconds > 0 && validSeconds <= 30 * 86_400))
+        throw new UsageError(`--days is a number up to 30, not ${days}`);
+      await withParley(command, async (parley) => {
+        const { token, expires } = await parley.client.createWorkerToken({ validSeconds, reusable });
+        print(command, { token, expires, reusable }, token);
+      });
+    });
   org
     .command("api-key <user>")
     .description("make an API key for a person or a program of your organisation")

@@ -103,7 +103,7 @@ describe.skipIf(missing)("secrets that are no data", () => {
     if (!b) throw new Error("clinic-b runs");
     const scientist = Parley.connect({ ...b.profile, apiKey });
     expect((await predict(scientist, model.asset, dataset)).success).toBe(true);
-    await failing(scientist.client.createWorkerToken({ validSeconds: 1 }));
+    await failing(scientist.client.createWorkerToken({ validSeconds: 1, reusable: false }));
     await failing(
       predict(scientist, model.asset, { ...dataset, shape: [50, 28, 28], values: new Float64Array(50 * 784) }),
     );

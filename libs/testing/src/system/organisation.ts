@@ -74,7 +74,7 @@ export async function startOrganisation(
     workers,
     async addWorker(env = {}) {
       const name = `${id}-worker${workers.length ? `-${workers.length + 1}` : ""}`;
-      const { token } = await client.createWorkerToken({ validSeconds: 600 });
+      const { token } = await client.createWorkerToken({ validSeconds: 600, reusable: false });
       const file = join(folder, `${name}.token`);
       writeFileSync(file, token, { mode: 0o600 });
       const ports = workers.length ? await freePorts(2) : [peer, workerHealth];

@@ -1,11 +1,11 @@
 import { Code, ParleyError } from "@parley/proto";
 import type { CallContext } from "@parley/service-kit";
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROLES, type Role, type User } from "../store/access-keys.js";
 import type { Vault } from "../store/vault.js";
-import { denied, invalid } from "./refusal.js";
+import { denied, invalid, precondition } from "./refusal.js";
 import { writeSecretFile } from "./secret-file.js";
 
 const hashOf = (key: string) => createHash("sha256").update(key).digest();
@@ -19,8 +19,13 @@ export class AccessControl {
     private readonly org: string,
   ) {}
 
-  /** On the first start: a key for the administrator, in the file `admin-key`. */
-  ensureAdminKey() {
+  /**
+   * The administrator's key: the one in `file` where one is given, at each start; else made on the first start and written
+   * to the file `admin-key`.
+   * @throws ParleyError FAILED_PRECONDITION where the file holds no key
+   */
+  ensureAdminKey(file?: string) {
+    if (file !== undefined) return this.takeAdminKey(file);
     if (this.vault.keys.hasKeys()) return;
     const path = join(this.vault.folder, "admin-key");
     const key = newKey();
@@ -32,6 +37,25 @@ export class AccessControl {
         actor: this.org,
         subject: "admin",
         details: { roles: "admin" },
+      });
+    });
+  }
+
+  private takeAdminKey(file: string) {
+    const key = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+    if (!/^[\x21-\x7e]{32,}$/.test(key))
+      throw precondition(
+        "ADMIN_KEY_FILE",
+        "the file of PARLEY_ADMIN_KEY_FILE holds no key of at least 32 characters",
+        "Write one: openssl rand -base64 32",
+      );
+    this.vault.database.transaction(() => {
+      if (!this.vault.keys.replaceKey(hashOf(key), { user: "admin", roles: ["admin"] })) return;
+      this.vault.audit.append({
+        action: "key.created",
+        actor: this.org,
+        subject: "admin",
+        details: { roles: "admin", from: "file" },
       });
     });
   }

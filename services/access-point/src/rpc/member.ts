@@ -49,7 +49,8 @@ export function memberBinding(parts: Parts): Binding {
     {
       whoAmI: async (_, context) => {
         const { user, roles } = access.require(context, ...ANY);
-        return { organisation: describe(own.keys), user, roles: [...roles], version: VERSION };
+        const enrolledAt = (["router", "dealer"] as const).filter((kind) => vault.organisations.issuer(kind));
+        return { organisation: describe(own.keys), user, roles: [...roles], version: VERSION, enrolledAt };
       },
       enrolOrganisation: async ({ token, operator }, context) => {
         const { user } = access.require(context);
@@ -62,9 +63,9 @@ export function memberBinding(parts: Parts): Binding {
         access.require(context, ...ANY);
         return enrolment.find(organisationId);
       },
-      createWorkerToken: async ({ validSeconds }, context) => {
+      createWorkerToken: async (request, context) => {
         const { user } = access.require(context);
-        return workers.createToken(validSeconds, user, context.trace.traceId);
+        return workers.createToken(request, user, context.trace.traceId);
       },
       createApiKey: async ({ user: name, roles }, context) => {
         const { user } = access.require(context);

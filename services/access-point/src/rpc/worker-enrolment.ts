@@ -18,20 +18,25 @@ export class WorkerEnrolment {
     private readonly vault: Vault,
   ) {}
 
-  /** A token for one worker, shown once. */
-  createToken(validSeconds: number, by: string, traceId: string): { token: string; expires: Date } {
+  /** A token for one worker, or for any number where it is reusable; shown once. */
+  createToken(
+    { validSeconds, reusable }: { validSeconds: number; reusable: boolean },
+    by: string,
+    traceId: string,
+  ): { token: string; expires: Date } {
     const { token, secretHash, expires } = createOneTimeToken({
       address: this.addresses.members,
       caDer: this.own.keys.bundle[0],
       validSeconds: Math.min(validSeconds || DAY_SECONDS, 30 * DAY_SECONDS),
     });
     this.vault.database.transaction(() => {
-      this.vault.keys.addWorkerToken(secretHash, expires);
+      this.vault.keys.addWorkerToken(secretHash, expires, reusable);
       this.vault.audit.append({
         action: "worker.token-created",
         actor: `${this.own.id}/${by}`,
         subject: this.own.id,
         traceId,
+        ...(reusable && { details: { reusable, expires: expires.toISOString() } }),
       });
     });
     return { token, expires };

@@ -41,18 +41,30 @@ export class AccessKeys {
     return this.database.get(`SELECT 1 FROM api_keys LIMIT 1`) !== undefined;
   }
 
-  addWorkerToken(hash: Buffer, expires: Date) {
-    this.database.run(`INSERT INTO worker_tokens (hash, expires_at) VALUES (:hash, :expires)`, {
+  /** The key of a user from now on; the one before is of no use any more. @returns whether it is another one */
+  replaceKey(hash: Buffer, { user, roles }: User): boolean {
+    return (
+      this.database.run(
+        `INSERT INTO api_keys (hash, user, roles, created_at) VALUES (:hash, :user, :roles, :at)
+         ON CONFLICT (user) DO UPDATE SET hash = :hash, roles = :roles, created_at = :at WHERE hash <> :hash`,
+        { hash: hash.toString("hex"), user, roles: roles.join(","), at: seconds() },
+      ) > 0
+    );
+  }
+
+  addWorkerToken(hash: Buffer, expires: Date, reusable = false) {
+    this.database.run(`INSERT INTO worker_tokens (hash, expires_at, reusable) VALUES (:hash, :expires, :reusable)`, {
       hash: hash.toString("hex"),
       expires: expires.getTime() / 1000,
+      reusable: reusable ? 1 : 0,
     });
   }
 
-  /** Takes a token; true once only, and only before it expires. */
+  /** Takes a token; true before it expires, and once only where it is not reusable. */
   takeWorkerToken(hash: Buffer, now = seconds()): boolean {
     return (
       this.database.run(
-        `UPDATE worker_tokens SET used_at = :now WHERE hash = :hash AND used_at IS NULL AND expires_at > :now`,
+        `UPDATE worker_tokens SET used_at = :now WHERE hash = :hash AND (used_at IS NULL OR reusable = 1) AND expires_at > :now`,
         { hash: hash.toString("hex"), now },
       ) === 1
     );

@@ -77,4 +77,5 @@ export const MIGRATIONS: readonly string[] = [
     area TEXT NOT NULL CHECK (area IN ('inputs', 'results')), job TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (area, job)
   ) STRICT;
   `,
+  `ALTER TABLE worker_tokens ADD COLUMN reusable INTEGER NOT NULL DEFAULT 0;`,
 ];

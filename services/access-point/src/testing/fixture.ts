@@ -58,7 +58,7 @@ export class TestAccessPoint {
   }
 
   async worker(name: string): Promise<FakeWorker> {
-    const { token } = await this.member.createWorkerToken({ validSeconds: 60 });
+    const { token } = await this.member.createWorkerToken({ validSeconds: 60, reusable: false });
     return FakeWorker.enrol(token, name);
   }
 

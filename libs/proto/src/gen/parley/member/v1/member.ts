@@ -52,6 +52,8 @@ export interface WhoAmIResponse {
   roles: string[];
   /** Version of the access point. */
   version: string;
+  /** Operators at which this organisation is enrolled: "router", "dealer". */
+  enrolledAt: string[];
 }
 
 /** Request of EnrolOrganisation. */
@@ -92,6 +94,8 @@ export interface GetOrganisationResponse {
 export interface CreateWorkerTokenRequest {
   /** Validity in seconds; 0 stands for 86400. */
   validSeconds: number;
+  /** May be used by any number of workers until it ends: for fleets whose workers come and go. */
+  reusable: boolean;
 }
 
 /** Response of CreateWorkerToken. */
@@ -515,7 +519,7 @@ export const WhoAmIRequest: MessageFns<WhoAmIRequest> = {
 };
 
 function createBaseWhoAmIResponse(): WhoAmIResponse {
-  return { organisation: undefined, user: "", roles: [], version: "" };
+  return { organisation: undefined, user: "", roles: [], version: "", enrolledAt: [] };
 }
 
 export const WhoAmIResponse: MessageFns<WhoAmIResponse> = {
@@ -531,6 +535,9 @@ export const WhoAmIResponse: MessageFns<WhoAmIResponse> = {
     }
     if (message.version !== "") {
       writer.uint32(34).string(message.version);
+    }
+    for (const v of message.enrolledAt) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -580,6 +587,14 @@ export const WhoAmIResponse: MessageFns<WhoAmIResponse> = {
             message.version = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.enrolledAt.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -603,6 +618,7 @@ export const WhoAmIResponse: MessageFns<WhoAmIResponse> = {
     message.user = object.user ?? "";
     message.roles = object.roles?.map((e) => e) || [];
     message.version = object.version ?? "";
+    message.enrolledAt = object.enrolledAt?.map((e) => e) || [];
     return message;
   },
 };
@@ -870,13 +886,16 @@ export const GetOrganisationResponse: MessageFns<GetOrganisationResponse> = {
 };
 
 function createBaseCreateWorkerTokenRequest(): CreateWorkerTokenRequest {
-  return { validSeconds: 0 };
+  return { validSeconds: 0, reusable: false };
 }
 
 export const CreateWorkerTokenRequest: MessageFns<CreateWorkerTokenRequest> = {
   encode(message: CreateWorkerTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.validSeconds !== 0) {
       writer.uint32(8).uint32(message.validSeconds);
+    }
+    if (message.reusable !== false) {
+      writer.uint32(16).bool(message.reusable);
     }
     return writer;
   },
@@ -902,6 +921,14 @@ export const CreateWorkerTokenRequest: MessageFns<CreateWorkerTokenRequest> = {
             message.validSeconds = reader.uint32();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.reusable = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -920,6 +947,7 @@ export const CreateWorkerTokenRequest: MessageFns<CreateWorkerTokenRequest> = {
   fromPartial<I extends Exact<DeepPartial<CreateWorkerTokenRequest>, I>>(object: I): CreateWorkerTokenRequest {
     const message = createBaseCreateWorkerTokenRequest();
     message.validSeconds = object.validSeconds ?? 0;
+    message.reusable = object.reusable ?? false;
     return message;
   },
 };
