@@ -15,9 +15,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "./config.js";
 import { OrganisationFeed } from "./domain/organisation-feed.js";
+import { OrganisationFollower } from "./domain/organisation-follower.js";
 import { TokenIssuer } from "./domain/token-issuer.js";
 import { OrganisationStore, type IdentityDatabase } from "./store/organisation-store.js";
 import * as schema from "./store/schema.js";
+
+/** Replicas learn from the database what another one changed. */
+const FOLLOW_MS = 500;
 
 const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
 
@@ -25,6 +29,7 @@ const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
 export class IdentityContext implements OnApplicationShutdown {
   readonly feed = new OrganisationFeed();
   readonly store: OrganisationStore;
+  readonly follower: OrganisationFollower;
 
   readonly #observed: readonly (() => void)[];
 
@@ -47,6 +52,7 @@ export class IdentityContext implements OnApplicationShutdown {
     },
   ) {
     this.store = new OrganisationStore(database);
+    this.follower = new OrganisationFollower(this.store, trust, this.feed, logger);
     this.#observed = [
       observeCertificate("service", () => certificate.current.certificatePem),
       observeCertificate("authority", () => issuer.bundle[0]),
@@ -80,17 +86,13 @@ export class IdentityContext implements OnApplicationShutdown {
       trust,
       issuer,
     );
-    for (let after = ""; ;) {
-      const page = await context.store.list(after, 500);
-      for (const organisation of page) if (!organisation.revoked) trust.setBundle(organisation.id, organisation.bundle);
-      if (page.length < 500) break;
-      after = page[page.length - 1].id;
-    }
+    await context.follower.start(database.kind === "postgresql" ? FOLLOW_MS : 0);
     return context;
   }
 
   async onApplicationShutdown() {
     this.#observed.forEach((end) => end());
+    await this.follower.close();
     await this.database.close();
   }
 }

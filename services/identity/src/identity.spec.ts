@@ -45,12 +45,13 @@ describe.each(DATABASE_KINDS)("identity on %s", (kind) => {
   let clinic: TestOrganisation;
   let service: RunningService;
   let operator: Client;
+  let environment: Record<string, string>;
   const closing: { close(): void }[] = [];
   const key = generateSigningKey();
 
-  const client = async (own: CertificateHolder): Promise<Client> => {
+  const client = async (own: CertificateHolder, address = service.addresses.mtls): Promise<Client> => {
     const made = connect(identity.IdentityServiceService, {
-      address: service.addresses.mtls,
+      address,
       own,
       server: { org: "router", role: "identity", bundle: () => router.bundle },
     });
@@ -86,7 +87,7 @@ describe.each(DATABASE_KINDS)("identity on %s", (kind) => {
       return path;
     };
     const { certificatePem, privateKeyPem } = (await router.certificate("identity")).current;
-    const config = readConfig({
+    environment = {
       PARLEY_LISTEN: "127.0.0.1:0",
       PARLEY_ENROL_LISTEN: "127.0.0.1:0",
       PARLEY_HEALTH_LISTEN: "127.0.0.1:0",
@@ -96,8 +97,8 @@ describe.each(DATABASE_KINDS)("identity on %s", (kind) => {
       PARLEY_TLS_KEY: file("key.pem", privateKeyPem),
       PARLEY_TLS_CA: file("ca.pem", router.authority.certificatePem),
       PARLEY_SERVICE_ADDRESSES: "registry=localhost:5",
-    });
-    service = await startIdentity(config, createLogger("identity", "error"));
+    };
+    service = await startIdentity(readConfig(environment), createLogger("identity", "error"));
     operator = await client(await router.certificate("operator"));
   });
   afterAll(async () => {
@@ -229,4 +230,38 @@ describe.each(DATABASE_KINDS)("identity on %s", (kind) => {
     expect(await refusal(own.watchOrganisations({})[Symbol.asyncIterator]().next())).toMatch(/REFUSED$/);
     await stream.return?.();
   });
+
+  it.skipIf(kind === "pglite")(
+    "of two replicas each admits, and stops admitting, whom the other does, and tells who watches",
+    async ({ skip }) => {
+      if (!target) return skip("no PostgreSQL here");
+      const other = await startIdentity(readConfig(environment), createLogger("identity", "error"));
+      try {
+        const there = other.addresses.mtls;
+        const watching = (await client(await router.certificate("scheduler"), there)).watchOrganisations({});
+        const watch = watching[Symbol.asyncIterator]();
+        for (let next = await watch.next(); !next.done && !next.value.synchronised;) next = await watch.next();
+        const hear = async (revoked: boolean) => {
+          for (let next = await watch.next(); !next.done; next = await watch.next())
+            if (next.value.organisation?.id === "clinic-d" && next.value.organisation.revoked === revoked) return;
+        };
+        const late = await testOrganisation("clinic-d");
+        const { token } = await operator.createEnrolmentToken({ organisationId: "clinic-d", validSeconds: 60 });
+        await enrol(token, organisation("clinic-d", late.bundle));
+        await hear(false);
+        const own = await client(await late.certificate("access-point"), there);
+        const { token: issued } = await own.issueToken({});
+        expect(issued).not.toBe("");
+        // Signed by the one, verified with the keys of the other: they share the key's file.
+        const keys = await (await client(await router.certificate("operator"))).getKeys({});
+        expect(keys).toEqual(await own.getKeys({}));
+        await operator.revokeOrganisation({ organisationId: "clinic-d", reason: "test" });
+        await hear(true);
+        expect(await refusal(own.issueToken({}))).toMatch(/UNAUTHENTICATED|UNAVAILABLE/);
+        await watch.return?.(undefined);
+      } finally {
+        await other.close();
+      }
+    },
+  );
 });

@@ -71,6 +71,16 @@ export class OrganisationStore {
     return rows.map(present);
   }
 
+  /** Another text after every change of any organisation. */
+  async digest(): Promise<string> {
+    const o = schema.organisations;
+    const row = sql`md5(concat_ws('|', ${o.id}, ${o.bundle}, ${o.signingKey}, ${o.endpoints}, ${o.revoked}))`;
+    const [all] = await this.database.db
+      .select({ digest: sql<string>`coalesce(md5(string_agg(${row}, '' order by ${o.id})), '')` })
+      .from(o);
+    return all.digest;
+  }
+
   async setEndpoints(id: string, endpoints: string[]): Promise<common.Organisation | undefined> {
     const [row] = await this.database.db
       .update(schema.organisations)
