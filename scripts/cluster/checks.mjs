@@ -45,7 +45,7 @@ export async function checkCluster(options, ending, say, report) {
 }
 
 async function serverAccepts(name, options) {
-  const rendered = await helm(name, "template", name, chartOf(name), ...valuesFor(name, options));
+  const rendered = await helm(name, "template", name, chartOf(name), "--validate", ...valuesFor(name, options));
   await run("kubectl", ["-n", name, "apply", "--dry-run=server", "-f", "-"], { input: rendered });
   return { ok: true, figures: `${rendered.match(/^kind:/gm).length} objects` };
 }
