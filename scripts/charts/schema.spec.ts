@@ -88,7 +88,8 @@ describe.skipIf(!helm)("what no schema can say", () => {
 
   it.each([
     ["worker.autoscaling.enabled=true,worker.keda.enabled=true", "exclude each other"],
-    ["worker.keda.enabled=true", "worker.keda.triggers"],
+    ["worker.keda.enabled=true", "keda.serverAddress"],
+    ["worker.keda.enabled=true,worker.keda.triggers=null", "worker.keda.triggers"],
     ["ingress.enabled=true", "ingress.hosts"],
     ["gateway.enabled=true", "gateway.parentRefs"],
   ])("an access point with %s is refused: %s", async (values, named) => {

@@ -6,6 +6,18 @@ import { resources, workload } from "./workload.mjs";
 const inCluster = (name) => [
   { namespaceSelector: {}, podSelector: { matchLabels: { "app.kubernetes.io/name": name } } },
 ];
+/** Jobs that wait for this organisation, where Prometheus reads the router too. */
+const QUEUE = {
+  name: "queue",
+  query: 'sum(max by (organisation) (parley_queue_depth{organisation="{{ .Values.organisation }}"}))',
+  threshold: "8",
+};
+/** Models whose stock of prepared batches has run out. */
+const STOCK = {
+  name: "stock",
+  query: 'count(parley_stock_batches{namespace="{{ .Release.Namespace }}"} == 0)',
+  threshold: "1",
+};
 const token = (operator) =>
   group(`At the ${operator}.`, {
     existingSecret: string(
@@ -81,6 +93,7 @@ export const accessPoint = {
     {
       replicas: 2,
       drainSeconds: 60,
+      keda: { triggers: [QUEUE, STOCK] },
       resources: { requests: { cpu: "100m", memory: "256Mi" }, limits: { cpu: "4", memory: "2Gi" } },
     },
     workload,

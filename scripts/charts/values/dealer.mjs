@@ -4,6 +4,13 @@ import { certificates, database, embedded, identityOf } from "./operator.mjs";
 import { general, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
 import { workload } from "./workload.mjs";
 
+/** Batches dealt in a second. */
+const DEALT = {
+  name: "dealt",
+  query: 'sum(rate(parley_dealer_batches_total{namespace="{{ .Release.Namespace }}",outcome="dealt"}[2m]))',
+  threshold: "5",
+};
+
 export const dealer = {
   ...general,
   ...identityOf("dealer"),
@@ -16,6 +23,7 @@ export const dealer = {
     },
     {
       replicas: 2,
+      keda: { triggers: [DEALT] },
       resources: { requests: { cpu: "100m", memory: "256Mi" }, limits: { cpu: "4", memory: "2Gi" } },
     },
     workload,

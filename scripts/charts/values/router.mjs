@@ -4,6 +4,12 @@ import { certificates, database, embedded, identityOf, redis } from "./operator.
 import { general, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
 import { workload } from "./workload.mjs";
 
+/** Every scheduler reports the same queues. */
+const QUEUE = {
+  name: "queue",
+  query: 'sum(max by (organisation) (parley_queue_depth{namespace="{{ .Release.Namespace }}"}))',
+  threshold: "100",
+};
 const SERVICES = ["identity", "registry", "agreements", "scheduler"];
 const address = (service) =>
   string(`host:port of ${service} that organisations are told; by default its name in the cluster.`, "", {
@@ -31,7 +37,7 @@ export const router = {
   scheduler: component(
     "Jobs and their attempts. Takes any value of `workload`.",
     { maxAttempts: integer("Attempts of a job in all.", 5, { minimum: 1 }) },
-    { replicas: 2 },
+    { replicas: 2, keda: { triggers: [QUEUE] } },
     workload,
   ),
   workload,
