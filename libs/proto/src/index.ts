@@ -7,6 +7,7 @@ export * as scheduler from "./gen/parley/scheduler/v1/scheduler.js";
 export * as dealer from "./gen/parley/dealer/v1/dealer.js";
 export * as peer from "./gen/parley/peer/v1/peer.js";
 export * as fleet from "./gen/parley/fleet/v1/fleet.js";
+export * as probe from "./gen/parley/probe/v1/probe.js";
 export * as member from "./gen/parley/member/v1/member.js";
 export { Code, ParleyError, fromServiceError, toServiceError, type ErrorDetails } from "./error.js";
 export {

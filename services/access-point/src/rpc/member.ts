@@ -158,6 +158,13 @@ export function memberBinding(parts: Parts): Binding {
         });
         yield* board.result(jobId, user.roles.includes("admin") ? undefined : user.user);
       },
+      getJobTrace: async () => {
+        throw new ParleyError(Code.UNIMPLEMENTED, "NOT_YET", "this access point keeps no traces", "");
+      },
+      // eslint-disable-next-line require-yield
+      checkConnections: async function* () {
+        throw new ParleyError(Code.UNIMPLEMENTED, "NOT_YET", "this access point checks nothing", "");
+      },
       listAudit: async ({ subject, page }, context) => {
         access.require(context, "auditor");
         const limit = pageSize(page?.limit);

@@ -136,4 +136,5 @@ const timingsOf = (o: RunOutcome, party: ClientParty): fleet.RunTimings => ({
   messages: o.messages,
   bytesP1ToP0: BigInt(o.bytesP1ToP0),
   bytesP0ToP1: BigInt(o.bytesP0ToP1),
+  steps: [],
 });

@@ -14,6 +14,21 @@ export const protobufFileName = "parley/common/v1/common.proto";
 
 /** What several Parley services share. */
 
+/** How a check went. */
+export enum FindingOutcome {
+  /** FINDING_OUTCOME_UNSPECIFIED - Not given. */
+  FINDING_OUTCOME_UNSPECIFIED = 0,
+  /** FINDING_OUTCOME_OK - As it should be. */
+  FINDING_OUTCOME_OK = 1,
+  /** FINDING_OUTCOME_WARNING - Works now, but should be looked at. */
+  FINDING_OUTCOME_WARNING = 2,
+  /** FINDING_OUTCOME_FAILED - Does not work. */
+  FINDING_OUTCOME_FAILED = 3,
+  /** FINDING_OUTCOME_SKIPPED - Not looked at, because of something that failed before. */
+  FINDING_OUTCOME_SKIPPED = 4,
+  UNRECOGNIZED = -1,
+}
+
 /** An organisation as it enrolled itself: its name, its trust bundle and its signing key. */
 export interface Organisation {
   /** Name, also the trust domain of its certificates: lower-case letters, digits and hyphens, at most 63. */
@@ -56,6 +71,28 @@ export interface PageRequest {
   limit: number;
   /** Token of the page, as returned before; empty for the first. */
   token: string;
+}
+
+/** One thing that a check of an installation found. */
+export interface Finding {
+  /** From where it was looked, e.g. "cli", "access-point", "worker worker-1". */
+  source: string;
+  /** What was looked at, e.g. "identity", "dealer", "clinic-a". */
+  target: string;
+  /** Where that is, host:port; empty for what is no place. */
+  address: string;
+  /** What was checked, e.g. "dns", "tls", "certificate". */
+  check: string;
+  /** How it went. */
+  outcome: FindingOutcome;
+  /** The figure, or what is wrong, for people. */
+  figure: string;
+  /** The figure as a number, where it is one. */
+  value: number;
+  /** Unit of the value: "ms", "bytes", "bytes/s", "days", "s"; empty where there is no number. */
+  unit: string;
+  /** What to do; empty where all is well. */
+  hint: string;
 }
 
 function createBaseOrganisation(): Organisation {
@@ -366,6 +403,157 @@ export const PageRequest: MessageFns<PageRequest> = {
     const message = createBasePageRequest();
     message.limit = object.limit ?? 0;
     message.token = object.token ?? "";
+    return message;
+  },
+};
+
+function createBaseFinding(): Finding {
+  return { source: "", target: "", address: "", check: "", outcome: 0, figure: "", value: 0, unit: "", hint: "" };
+}
+
+export const Finding: MessageFns<Finding> = {
+  encode(message: Finding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== "") {
+      writer.uint32(10).string(message.source);
+    }
+    if (message.target !== "") {
+      writer.uint32(18).string(message.target);
+    }
+    if (message.address !== "") {
+      writer.uint32(26).string(message.address);
+    }
+    if (message.check !== "") {
+      writer.uint32(34).string(message.check);
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(40).int32(message.outcome);
+    }
+    if (message.figure !== "") {
+      writer.uint32(50).string(message.figure);
+    }
+    if (message.value !== 0) {
+      writer.uint32(57).double(message.value);
+    }
+    if (message.unit !== "") {
+      writer.uint32(66).string(message.unit);
+    }
+    if (message.hint !== "") {
+      writer.uint32(74).string(message.hint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Finding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.check = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.figure = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.hint = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Finding>, I>>(base?: I): Finding {
+    return Finding.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Finding>, I>>(object: I): Finding {
+    const message = createBaseFinding();
+    message.source = object.source ?? "";
+    message.target = object.target ?? "";
+    message.address = object.address ?? "";
+    message.check = object.check ?? "";
+    message.outcome = object.outcome ?? 0;
+    message.figure = object.figure ?? "";
+    message.value = object.value ?? 0;
+    message.unit = object.unit ?? "";
+    message.hint = object.hint ?? "";
     return message;
   },
 };

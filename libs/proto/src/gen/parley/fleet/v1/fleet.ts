@@ -14,6 +14,7 @@ import type {
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
+import { Finding } from "../../common/v1/common.js";
 
 export const protobufPackage = "parley.fleet.v1";
 
@@ -68,7 +69,20 @@ export interface AttachRequest {
     | //
     /** The worker stops: it wants no new runs. Answered when none will come any more; those that came before are finished. */
     { $case: "draining"; value: Draining }
+    | //
+    /** What a probe found so far. */
+    { $case: "probeFindings"; value: ProbeFindings }
     | undefined;
+}
+
+/** What a probe found. Sent as it comes. */
+export interface ProbeFindings {
+  /** The probe that this answers. */
+  probeId: bigint;
+  /** Findings, in order. */
+  findings: Finding[];
+  /** Nothing more comes. */
+  done: boolean;
 }
 
 /** The worker stops. */
@@ -99,7 +113,18 @@ export interface AttachResponse {
     | //
     /** Take no new work and end when the running work is done. */
     { $case: "drain"; value: Drain }
+    | //
+    /** Look how the dealer and the partners' workers are reached. */
+    { $case: "probe"; value: Probe }
     | undefined;
+}
+
+/** Look how the dealer and the partners' workers of all active agreements are reached from this worker. Runs beside sessions. */
+export interface Probe {
+  /** Number of the probe, unique in the stream. */
+  probeId: bigint;
+  /** How long a connection is held idle, milliseconds. */
+  idleMs: number;
 }
 
 /** First message of a worker. */
@@ -192,6 +217,26 @@ export interface RunTimings {
   bytesP1ToP0: bigint;
   /** Online payload bytes from P0 to P1. */
   bytesP0ToP1: bigint;
+  /** What the time went into, both parties' steps, in the order of their beginnings; at most 1024. */
+  steps: RunStep[];
+}
+
+/** One step of a run, as the party that took it measured it. Names and counts only. */
+export interface RunStep {
+  /** What it was: "offline.prepare", "bind", or a layer by kind and index, e.g. "linear 3", "relu 4", "reveal"; at most 64 printable characters. */
+  name: string;
+  /** From the moment at which this party's bind began, by its own clock, microseconds; negative for what was prepared before. */
+  startMicros: bigint;
+  /** How long it took. */
+  durationMicros: bigint;
+  /** One-way messages sent in it. */
+  messages: number;
+  /** Payload bytes sent in it. */
+  bytes: bigint;
+  /** Of the duration, time spent waiting for the other party. */
+  waitMicros: bigint;
+  /** Who took it. */
+  party: Party;
 }
 
 /** Result or failure of a run. */
@@ -419,6 +464,9 @@ export const AttachRequest: MessageFns<AttachRequest> = {
       case "draining":
         Draining.encode(message.body.value, writer.uint32(90).fork()).join();
         break;
+      case "probeFindings":
+        ProbeFindings.encode(message.body.value, writer.uint32(98).fork()).join();
+        break;
     }
     return writer;
   },
@@ -524,6 +572,14 @@ export const AttachRequest: MessageFns<AttachRequest> = {
             message.body = { $case: "draining", value: Draining.decode(reader, reader.uint32()) };
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.body = { $case: "probeFindings", value: ProbeFindings.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -603,7 +659,95 @@ export const AttachRequest: MessageFns<AttachRequest> = {
         }
         break;
       }
+      case "probeFindings": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "probeFindings", value: ProbeFindings.fromPartial(object.body.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseProbeFindings(): ProbeFindings {
+  return { probeId: 0n, findings: [], done: false };
+}
+
+export const ProbeFindings: MessageFns<ProbeFindings> = {
+  encode(message: ProbeFindings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.probeId !== 0n) {
+      if (BigInt.asUintN(64, message.probeId) !== message.probeId) {
+        throw new globalThis.Error("value provided for field message.probeId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.probeId);
+    }
+    for (const v of message.findings) {
+      Finding.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.done !== false) {
+      writer.uint32(24).bool(message.done);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProbeFindings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbeFindings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.probeId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.findings.push(Finding.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.done = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ProbeFindings>, I>>(base?: I): ProbeFindings {
+    return ProbeFindings.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ProbeFindings>, I>>(object: I): ProbeFindings {
+    const message = createBaseProbeFindings();
+    message.probeId = (object.probeId !== undefined && object.probeId !== null) ? BigInt(object.probeId) : 0n;
+    message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
+    message.done = object.done ?? false;
     return message;
   },
 };
@@ -682,6 +826,9 @@ export const AttachResponse: MessageFns<AttachResponse> = {
       case "drain":
         Drain.encode(message.body.value, writer.uint32(58).fork()).join();
         break;
+      case "probe":
+        Probe.encode(message.body.value, writer.uint32(66).fork()).join();
+        break;
     }
     return writer;
   },
@@ -755,6 +902,14 @@ export const AttachResponse: MessageFns<AttachResponse> = {
             message.body = { $case: "drain", value: Drain.decode(reader, reader.uint32()) };
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.body = { $case: "probe", value: Probe.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -810,7 +965,83 @@ export const AttachResponse: MessageFns<AttachResponse> = {
         }
         break;
       }
+      case "probe": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "probe", value: Probe.fromPartial(object.body.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseProbe(): Probe {
+  return { probeId: 0n, idleMs: 0 };
+}
+
+export const Probe: MessageFns<Probe> = {
+  encode(message: Probe, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.probeId !== 0n) {
+      if (BigInt.asUintN(64, message.probeId) !== message.probeId) {
+        throw new globalThis.Error("value provided for field message.probeId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.probeId);
+    }
+    if (message.idleMs !== 0) {
+      writer.uint32(16).uint32(message.idleMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Probe {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbe();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.probeId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.idleMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Probe>, I>>(base?: I): Probe {
+    return Probe.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Probe>, I>>(object: I): Probe {
+    const message = createBaseProbe();
+    message.probeId = (object.probeId !== undefined && object.probeId !== null) ? BigInt(object.probeId) : 0n;
+    message.idleMs = object.idleMs ?? 0;
     return message;
   },
 };
@@ -1390,7 +1621,15 @@ export const PinMask: MessageFns<PinMask> = {
 };
 
 function createBaseRunTimings(): RunTimings {
-  return { onlineMicros: 0n, bindMicros: 0n, offlineMicros: 0n, messages: 0, bytesP1ToP0: 0n, bytesP0ToP1: 0n };
+  return {
+    onlineMicros: 0n,
+    bindMicros: 0n,
+    offlineMicros: 0n,
+    messages: 0,
+    bytesP1ToP0: 0n,
+    bytesP0ToP1: 0n,
+    steps: [],
+  };
 }
 
 export const RunTimings: MessageFns<RunTimings> = {
@@ -1427,6 +1666,9 @@ export const RunTimings: MessageFns<RunTimings> = {
         throw new globalThis.Error("value provided for field message.bytesP0ToP1 of type uint64 too large");
       }
       writer.uint32(48).uint64(message.bytesP0ToP1);
+    }
+    for (const v of message.steps) {
+      RunStep.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1492,6 +1734,14 @@ export const RunTimings: MessageFns<RunTimings> = {
             message.bytesP0ToP1 = reader.uint64() as bigint;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.steps.push(RunStep.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1525,6 +1775,152 @@ export const RunTimings: MessageFns<RunTimings> = {
     message.bytesP0ToP1 = (object.bytesP0ToP1 !== undefined && object.bytesP0ToP1 !== null)
       ? BigInt(object.bytesP0ToP1)
       : 0n;
+    message.steps = object.steps?.map((e) => RunStep.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRunStep(): RunStep {
+  return { name: "", startMicros: 0n, durationMicros: 0n, messages: 0, bytes: 0n, waitMicros: 0n, party: 0 };
+}
+
+export const RunStep: MessageFns<RunStep> = {
+  encode(message: RunStep, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.startMicros !== 0n) {
+      if (BigInt.asIntN(64, message.startMicros) !== message.startMicros) {
+        throw new globalThis.Error("value provided for field message.startMicros of type sint64 too large");
+      }
+      writer.uint32(16).sint64(message.startMicros);
+    }
+    if (message.durationMicros !== 0n) {
+      if (BigInt.asUintN(64, message.durationMicros) !== message.durationMicros) {
+        throw new globalThis.Error("value provided for field message.durationMicros of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.durationMicros);
+    }
+    if (message.messages !== 0) {
+      writer.uint32(32).uint32(message.messages);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.bytes);
+    }
+    if (message.waitMicros !== 0n) {
+      if (BigInt.asUintN(64, message.waitMicros) !== message.waitMicros) {
+        throw new globalThis.Error("value provided for field message.waitMicros of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.waitMicros);
+    }
+    if (message.party !== 0) {
+      writer.uint32(56).int32(message.party);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunStep {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunStep();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.startMicros = reader.sint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.durationMicros = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.messages = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.waitMicros = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.party = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RunStep>, I>>(base?: I): RunStep {
+    return RunStep.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RunStep>, I>>(object: I): RunStep {
+    const message = createBaseRunStep();
+    message.name = object.name ?? "";
+    message.startMicros = (object.startMicros !== undefined && object.startMicros !== null)
+      ? BigInt(object.startMicros)
+      : 0n;
+    message.durationMicros = (object.durationMicros !== undefined && object.durationMicros !== null)
+      ? BigInt(object.durationMicros)
+      : 0n;
+    message.messages = object.messages ?? 0;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.waitMicros = (object.waitMicros !== undefined && object.waitMicros !== null)
+      ? BigInt(object.waitMicros)
+      : 0n;
+    message.party = object.party ?? 0;
     return message;
   },
 };

@@ -15,7 +15,8 @@ import type {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.js";
 import { Agreement, AgreementState } from "../../agreements/v1/agreements.js";
-import { AuditEntry, Organisation, PageRequest } from "../../common/v1/common.js";
+import { AuditEntry, Finding, Organisation, PageRequest } from "../../common/v1/common.js";
+import { Party } from "../../fleet/v1/fleet.js";
 import { Asset, Visibility } from "../../registry/v1/registry.js";
 import { Job, JobState } from "../../scheduler/v1/scheduler.js";
 
@@ -473,6 +474,74 @@ export interface ListAuditResponse {
   entries: AuditEntry[];
   /** Token of the next page, empty at the end. */
   nextToken: string;
+}
+
+/** Request of GetJobTrace. */
+export interface GetJobTraceRequest {
+  /** Job id. */
+  jobId: string;
+}
+
+/** Response of GetJobTrace. */
+export interface GetJobTraceResponse {
+  /** Job id. */
+  jobId: string;
+  /** W3C trace id. */
+  traceId: string;
+  /** When the job was received. */
+  received:
+    | Date
+    | undefined;
+  /** State. */
+  state: JobState;
+  /** Steps, in the order of their beginnings. */
+  steps: TraceStep[];
+  /** Steps that were not kept, because there were too many. */
+  dropped: number;
+  /** The model's owner. */
+  modelOwner: string;
+  /** The data's owner: this organisation. */
+  dataOwner: string;
+}
+
+/** One step of a job. */
+export interface TraceStep {
+  /** What it was. */
+  name: string;
+  /** Who took it: "access-point", "scheduler", "worker". */
+  actor: string;
+  /** Its organisation; empty for the router's. */
+  organisation: string;
+  /** From when the job was received, microseconds; negative for what was prepared before. */
+  startMicros: bigint;
+  /** How long it took; 0 for a moment. */
+  durationMicros: bigint;
+  /** Number of the attempt from 1; 0 for what belongs to none. */
+  attempt: number;
+  /** Number of the run from 0, where `in_run`. */
+  run: number;
+  /** Whether it belongs to a run. */
+  inRun: boolean;
+  /** One-way messages sent in it. */
+  messages: number;
+  /** Payload bytes sent in it. */
+  bytes: bigint;
+  /** Of the duration, time spent waiting for the other party. */
+  waitMicros: bigint;
+  /** Party of the protocol, for steps of a run. */
+  party: Party;
+}
+
+/** Request of CheckConnections. */
+export interface CheckConnectionsRequest {
+  /** How long a connection is held idle to each service, milliseconds, at most 600000; 0 stands for 2000. */
+  idleMs: number;
+}
+
+/** One or more findings, as they come. */
+export interface CheckConnectionsResponse {
+  /** In order. */
+  findings: Finding[];
 }
 
 function createBaseWhoAmIRequest(): WhoAmIRequest {
@@ -3941,6 +4010,537 @@ export const ListAuditResponse: MessageFns<ListAuditResponse> = {
   },
 };
 
+function createBaseGetJobTraceRequest(): GetJobTraceRequest {
+  return { jobId: "" };
+}
+
+export const GetJobTraceRequest: MessageFns<GetJobTraceRequest> = {
+  encode(message: GetJobTraceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetJobTraceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetJobTraceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetJobTraceRequest>, I>>(base?: I): GetJobTraceRequest {
+    return GetJobTraceRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetJobTraceRequest>, I>>(object: I): GetJobTraceRequest {
+    const message = createBaseGetJobTraceRequest();
+    message.jobId = object.jobId ?? "";
+    return message;
+  },
+};
+
+function createBaseGetJobTraceResponse(): GetJobTraceResponse {
+  return {
+    jobId: "",
+    traceId: "",
+    received: undefined,
+    state: 0,
+    steps: [],
+    dropped: 0,
+    modelOwner: "",
+    dataOwner: "",
+  };
+}
+
+export const GetJobTraceResponse: MessageFns<GetJobTraceResponse> = {
+  encode(message: GetJobTraceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    if (message.traceId !== "") {
+      writer.uint32(18).string(message.traceId);
+    }
+    if (message.received !== undefined) {
+      Timestamp.encode(toTimestamp(message.received), writer.uint32(26).fork()).join();
+    }
+    if (message.state !== 0) {
+      writer.uint32(32).int32(message.state);
+    }
+    for (const v of message.steps) {
+      TraceStep.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.dropped !== 0) {
+      writer.uint32(48).uint32(message.dropped);
+    }
+    if (message.modelOwner !== "") {
+      writer.uint32(58).string(message.modelOwner);
+    }
+    if (message.dataOwner !== "") {
+      writer.uint32(66).string(message.dataOwner);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetJobTraceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetJobTraceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.traceId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.received = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.steps.push(TraceStep.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.dropped = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.modelOwner = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.dataOwner = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetJobTraceResponse>, I>>(base?: I): GetJobTraceResponse {
+    return GetJobTraceResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetJobTraceResponse>, I>>(object: I): GetJobTraceResponse {
+    const message = createBaseGetJobTraceResponse();
+    message.jobId = object.jobId ?? "";
+    message.traceId = object.traceId ?? "";
+    message.received = object.received ?? undefined;
+    message.state = object.state ?? 0;
+    message.steps = object.steps?.map((e) => TraceStep.fromPartial(e)) || [];
+    message.dropped = object.dropped ?? 0;
+    message.modelOwner = object.modelOwner ?? "";
+    message.dataOwner = object.dataOwner ?? "";
+    return message;
+  },
+};
+
+function createBaseTraceStep(): TraceStep {
+  return {
+    name: "",
+    actor: "",
+    organisation: "",
+    startMicros: 0n,
+    durationMicros: 0n,
+    attempt: 0,
+    run: 0,
+    inRun: false,
+    messages: 0,
+    bytes: 0n,
+    waitMicros: 0n,
+    party: 0,
+  };
+}
+
+export const TraceStep: MessageFns<TraceStep> = {
+  encode(message: TraceStep, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.actor !== "") {
+      writer.uint32(18).string(message.actor);
+    }
+    if (message.organisation !== "") {
+      writer.uint32(26).string(message.organisation);
+    }
+    if (message.startMicros !== 0n) {
+      if (BigInt.asIntN(64, message.startMicros) !== message.startMicros) {
+        throw new globalThis.Error("value provided for field message.startMicros of type sint64 too large");
+      }
+      writer.uint32(32).sint64(message.startMicros);
+    }
+    if (message.durationMicros !== 0n) {
+      if (BigInt.asUintN(64, message.durationMicros) !== message.durationMicros) {
+        throw new globalThis.Error("value provided for field message.durationMicros of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.durationMicros);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(48).uint32(message.attempt);
+    }
+    if (message.run !== 0) {
+      writer.uint32(56).uint32(message.run);
+    }
+    if (message.inRun !== false) {
+      writer.uint32(64).bool(message.inRun);
+    }
+    if (message.messages !== 0) {
+      writer.uint32(72).uint32(message.messages);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.bytes);
+    }
+    if (message.waitMicros !== 0n) {
+      if (BigInt.asUintN(64, message.waitMicros) !== message.waitMicros) {
+        throw new globalThis.Error("value provided for field message.waitMicros of type uint64 too large");
+      }
+      writer.uint32(88).uint64(message.waitMicros);
+    }
+    if (message.party !== 0) {
+      writer.uint32(96).int32(message.party);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceStep {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceStep();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.actor = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.organisation = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.startMicros = reader.sint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.durationMicros = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.run = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.inRun = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.messages = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.waitMicros = reader.uint64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.party = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<TraceStep>, I>>(base?: I): TraceStep {
+    return TraceStep.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TraceStep>, I>>(object: I): TraceStep {
+    const message = createBaseTraceStep();
+    message.name = object.name ?? "";
+    message.actor = object.actor ?? "";
+    message.organisation = object.organisation ?? "";
+    message.startMicros = (object.startMicros !== undefined && object.startMicros !== null)
+      ? BigInt(object.startMicros)
+      : 0n;
+    message.durationMicros = (object.durationMicros !== undefined && object.durationMicros !== null)
+      ? BigInt(object.durationMicros)
+      : 0n;
+    message.attempt = object.attempt ?? 0;
+    message.run = object.run ?? 0;
+    message.inRun = object.inRun ?? false;
+    message.messages = object.messages ?? 0;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.waitMicros = (object.waitMicros !== undefined && object.waitMicros !== null)
+      ? BigInt(object.waitMicros)
+      : 0n;
+    message.party = object.party ?? 0;
+    return message;
+  },
+};
+
+function createBaseCheckConnectionsRequest(): CheckConnectionsRequest {
+  return { idleMs: 0 };
+}
+
+export const CheckConnectionsRequest: MessageFns<CheckConnectionsRequest> = {
+  encode(message: CheckConnectionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idleMs !== 0) {
+      writer.uint32(8).uint32(message.idleMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckConnectionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckConnectionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.idleMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CheckConnectionsRequest>, I>>(base?: I): CheckConnectionsRequest {
+    return CheckConnectionsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckConnectionsRequest>, I>>(object: I): CheckConnectionsRequest {
+    const message = createBaseCheckConnectionsRequest();
+    message.idleMs = object.idleMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseCheckConnectionsResponse(): CheckConnectionsResponse {
+  return { findings: [] };
+}
+
+export const CheckConnectionsResponse: MessageFns<CheckConnectionsResponse> = {
+  encode(message: CheckConnectionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.findings) {
+      Finding.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckConnectionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckConnectionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.findings.push(Finding.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CheckConnectionsResponse>, I>>(base?: I): CheckConnectionsResponse {
+    return CheckConnectionsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckConnectionsResponse>, I>>(object: I): CheckConnectionsResponse {
+    const message = createBaseCheckConnectionsResponse();
+    message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /** An organisation's own service. The API key travels as "authorization: Bearer KEY". */
 export type MemberServiceService = typeof MemberServiceService;
 export const MemberServiceService = {
@@ -4173,6 +4773,28 @@ export const MemberServiceService = {
     responseSerialize: (value: GetResultResponse): Buffer => Buffer.from(GetResultResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetResultResponse => GetResultResponse.decode(value),
   },
+  /** What a job's time went into, as this access point and its workers recorded it. */
+  getJobTrace: {
+    path: "/parley.member.v1.MemberService/GetJobTrace" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetJobTraceRequest): Buffer => Buffer.from(GetJobTraceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetJobTraceRequest => GetJobTraceRequest.decode(value),
+    responseSerialize: (value: GetJobTraceResponse): Buffer => Buffer.from(GetJobTraceResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetJobTraceResponse => GetJobTraceResponse.decode(value),
+  },
+  /** Checks how the router's services, the dealer and partners' workers are reached from here and from the own workers. Role "admin". */
+  checkConnections: {
+    path: "/parley.member.v1.MemberService/CheckConnections" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: CheckConnectionsRequest): Buffer =>
+      Buffer.from(CheckConnectionsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CheckConnectionsRequest => CheckConnectionsRequest.decode(value),
+    responseSerialize: (value: CheckConnectionsResponse): Buffer =>
+      Buffer.from(CheckConnectionsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CheckConnectionsResponse => CheckConnectionsResponse.decode(value),
+  },
   /** This access point's own audit log. */
   listAudit: {
     path: "/parley.member.v1.MemberService/ListAudit" as const,
@@ -4228,6 +4850,10 @@ export interface MemberServiceServer extends UntypedServiceImplementation {
   cancelJob: handleUnaryCall<CancelJobRequest, CancelJobResponse>;
   /** The result of a job, in pieces. */
   getResult: handleServerStreamingCall<GetResultRequest, GetResultResponse>;
+  /** What a job's time went into, as this access point and its workers recorded it. */
+  getJobTrace: handleUnaryCall<GetJobTraceRequest, GetJobTraceResponse>;
+  /** Checks how the router's services, the dealer and partners' workers are reached from here and from the own workers. Role "admin". */
+  checkConnections: handleServerStreamingCall<CheckConnectionsRequest, CheckConnectionsResponse>;
   /** This access point's own audit log. */
   listAudit: handleUnaryCall<ListAuditRequest, ListAuditResponse>;
 }
