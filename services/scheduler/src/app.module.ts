@@ -27,8 +27,6 @@ export class SchedulerContext implements OnApplicationShutdown {
   ) {}
 
   static async open(config: Config, logger: Logger): Promise<SchedulerContext> {
-    const kekFile = config.PARLEY_TICKET_KEK_FILE ?? join(config.PARLEY_DATA_DIR, "ticket-kek");
-    const kek = readKek(kekFile, "PARLEY_TICKET_KEK_FILE", config.PARLEY_ENV === "production", logger);
     const database = await openDatabase({
       service: "scheduler",
       schema,
@@ -36,10 +34,15 @@ export class SchedulerContext implements OnApplicationShutdown {
       url: config.DATABASE_URL,
       dataDir: config.PARLEY_DATA_DIR,
     });
-    const tickets = await TicketIssuer.load(database, kek).catch(async (error: unknown) => {
-      await database.close();
-      throw error;
-    });
+    const kekFile = config.PARLEY_TICKET_KEK_FILE ?? join(config.PARLEY_DATA_DIR, "ticket-kek");
+    const production = config.PARLEY_ENV === "production";
+    const tickets = await (async () =>
+      TicketIssuer.load(database, readKek(kekFile, "PARLEY_TICKET_KEK_FILE", production, logger)))().catch(
+      async (error: unknown) => {
+        await database.close();
+        throw error;
+      },
+    );
     const member = RouterMember.join(config, logger);
     const client = connect(agreements.AgreementsServiceService, {
       address: config.PARLEY_AGREEMENTS_ADDRESS,

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DATABASE_KINDS, freshFolder, testDatabase, type TestDatabase } from "../testing/databases.js";
 import { AuditLog } from "./audit-log.js";
-import { changedRows, databaseErrorCode, openDatabase, type Database } from "./database.js";
+import { MigrationsDone, changedRows, databaseErrorCode, openDatabase, type Database } from "./database.js";
 
 const things = pgSchema("things").table("thing", { id: text().primaryKey() });
 
-function migrations() {
+function migrations(name = "things") {
   const folder = freshFolder();
   mkdirSync(join(folder, "meta"));
   const entry = { idx: 0, version: "7", when: 1, tag: "0000_first", breakpoints: true };
@@ -19,7 +19,7 @@ function migrations() {
   );
   writeFileSync(
     join(folder, "0000_first.sql"),
-    'CREATE SCHEMA "things";--> statement-breakpoint\nCREATE TABLE "things"."thing" (id text PRIMARY KEY);',
+    `CREATE SCHEMA "${name}";--> statement-breakpoint\nCREATE TABLE "${name}"."thing" (id text PRIMARY KEY);`,
   );
   return folder;
 }
@@ -44,6 +44,19 @@ describe.each(DATABASE_KINDS)("on %s", (kind) => {
     await database?.close();
     await target?.remove();
     rmSync(migrationsFolder, { recursive: true });
+  });
+
+  it("migrates and ends, or waits for somebody else to migrate, where it is told to", async ({ skip }) => {
+    if (kind !== "postgresql" || !target) return skip("only with PostgreSQL");
+    const later = { ...settings(), service: "later", migrationsFolder: migrations("later") };
+    const opened = async (mode: string) => {
+      process.env.PARLEY_MIGRATE = mode;
+      return openDatabase(later).finally(() => delete process.env.PARLEY_MIGRATE);
+    };
+    await expect(opened("skip")).rejects.toThrow("the tables of later are older than this version");
+    await expect(opened("only")).rejects.toThrow(MigrationsDone);
+    await expect(opened("only")).rejects.toThrow(MigrationsDone);
+    await (await opened("skip")).close();
   });
 
   it("counts changed rows and names unique violations", async ({ skip }) => {

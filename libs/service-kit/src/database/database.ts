@@ -4,7 +4,7 @@ import { drizzle as drizzlePg, type NodePgDatabase } from "drizzle-orm/node-post
 import { migrate as migratePg } from "drizzle-orm/node-postgres/migrator";
 import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { migrate as migratePglite } from "drizzle-orm/pglite/migrator";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { isMetering, measure } from "../telemetry/metrics.js";
@@ -32,7 +32,11 @@ export interface Database<S extends Record<string, unknown>> {
   close(): Promise<void>;
 }
 
-/** Opens a service's database and brings its tables up to date; replicas that start together take turns. */
+/**
+ * Opens a service's database and brings its tables up to date; replicas that start together take turns. With PostgreSQL,
+ * PARLEY_MIGRATE=only does just that, PARLEY_MIGRATE=skip leaves it to somebody else.
+ * @throws MigrationsDone under `only`; Error where the database is away, or under `skip` older than this version
+ */
 export async function openDatabase<S extends Record<string, unknown>>(
   settings: DatabaseSettings<S>,
 ): Promise<Database<S>> {
@@ -46,18 +50,26 @@ async function openPostgres<S extends Record<string, unknown>>(
   const pool = new pg.Pool({ connectionString: url, max: settings.poolSize ?? 10 });
   pool.on("error", () => {}); // a broken idle connection; the next query opens another or reports the error
   const db = drizzlePg(pool, { schema: settings.schema });
+  const mode = process.env.PARLEY_MIGRATE;
   const client = await pool.connect().catch((cause: unknown) => {
     throw new Error("the database of DATABASE_URL cannot be reached; check the address and that PostgreSQL runs", {
       cause,
     });
   });
   try {
-    // One lock for all services of a database: CREATE SCHEMA and the migration journal do not tolerate races.
-    await client.query("SELECT pg_advisory_lock(hashtext('parley-migrations'))");
-    await migratePg(drizzlePg(client, { schema: settings.schema }), migrationOptions(settings));
+    if (mode === "skip") await requireMigrated(client, settings);
+    else {
+      // One lock for all services of a database: CREATE SCHEMA and the migration journal do not tolerate races.
+      await client.query("SELECT pg_advisory_lock(hashtext('parley-migrations'))");
+      await migratePg(drizzlePg(client, { schema: settings.schema }), migrationOptions(settings));
+    }
   } finally {
-    await client.query("SELECT pg_advisory_unlock(hashtext('parley-migrations'))").catch(() => {});
+    if (mode !== "skip") await client.query("SELECT pg_advisory_unlock(hashtext('parley-migrations'))").catch(() => {});
     client.release();
+  }
+  if (mode === "only") {
+    await pool.end();
+    throw new MigrationsDone(settings.service);
   }
   return {
     db,
@@ -66,6 +78,34 @@ async function openPostgres<S extends Record<string, unknown>>(
       observed(name, async () => (await pool.query({ name, text, values: [...values] })).rows as T[]),
     close: () => pool.end(),
   };
+}
+
+/** Thrown under PARLEY_MIGRATE=only once the tables are up to date: `runService` ends the process with 0. */
+export class MigrationsDone extends Error {
+  constructor(readonly service: string) {
+    super(`the tables of ${service} are up to date`);
+  }
+}
+
+/** @throws Error where the tables are older than this version of the service */
+async function requireMigrated(client: pg.PoolClient, settings: DatabaseSettings<Record<string, unknown>>) {
+  const { migrationsFolder, migrationsSchema, migrationsTable } = migrationOptions(settings);
+  const journal = JSON.parse(readFileSync(join(migrationsFolder, "meta/_journal.json"), "utf8")) as {
+    entries: { when: number }[];
+  };
+  const newest = Math.max(0, ...journal.entries.map(({ when }) => when));
+  const applied = await client
+    .query<{ at: string | null }>(`SELECT max(created_at) AS at FROM "${migrationsSchema}"."${migrationsTable}"`)
+    .then(({ rows }) => Number(rows[0]?.at ?? 0))
+    .catch((error: unknown) => {
+      const code = databaseErrorCode(error);
+      if (code === "42P01" || code === "3F000") return 0; // no such table, no such schema
+      throw error;
+    });
+  if (applied < newest)
+    throw new Error(
+      `the tables of ${settings.service} are older than this version; run its migrations first: PARLEY_MIGRATE=only`,
+    );
 }
 
 async function openEmbedded<S extends Record<string, unknown>>(settings: DatabaseSettings<S>): Promise<Database<S>> {

@@ -1,6 +1,7 @@
 import { NestFactory } from "@nestjs/core";
 import type { DynamicModule, INestApplicationContext, LoggerService, Type } from "@nestjs/common";
 import "reflect-metadata";
+import { MigrationsDone } from "../database/database.js";
 import type { RpcServer } from "../rpc/server.js";
 import { followLogLevel } from "../telemetry/log-level.js";
 import type { Logger } from "../telemetry/logger.js";
@@ -104,6 +105,10 @@ export async function runService(start: () => Promise<RunningService>, logger: L
   try {
     await starting;
   } catch (error) {
+    if (error instanceof MigrationsDone) {
+      logger.info({ tables: error.service }, "migrated");
+      process.exit(0);
+    }
     logger.fatal({ err: error }, "start failed");
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exit(1);
