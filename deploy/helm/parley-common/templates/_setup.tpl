@@ -77,7 +77,7 @@ rules:
     verbs: [create]
   - apiGroups: [""]
     resources: [secrets]
-    verbs: [get, update, patch]
+    verbs: [get, update]
     resourceNames:
       - {{ $fullname }}-ca
       - {{ $fullname }}-keys

@@ -62,7 +62,7 @@
 
 {{- define "parley-common.resourceAttributes" -}}
 {{- $root := .root -}}
-{{- $attributes := dict "k8s.namespace.name" $root.Release.Namespace "k8s.pod.name" "$(POD_NAME)" "k8s.node.name" "$(NODE_NAME)" "service.instance.id" "$(POD_NAME)" "service.version" $root.Chart.AppVersion "service.namespace" $root.Release.Name -}}
+{{- $attributes := dict "k8s.namespace.name" $root.Release.Namespace "k8s.pod.name" "$(POD_NAME)" "k8s.node.name" "$(NODE_NAME)" "service.instance.id" "$(POD_NAME)" "service.version" $root.Chart.AppVersion -}}
 {{- $pairs := list -}}
 {{- range $key, $value := merge (dict) ($root.Values.telemetry.resourceAttributes | default dict) $attributes -}}
 {{- $pairs = append $pairs (printf "%s=%v" $key $value) -}}
