@@ -26,7 +26,9 @@ export function stage(context) {
           recursive: true,
           filter: (file) => !NOT_RUN.test(file),
         });
-  npm(app, ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+  const wanted = packages().filter((name) => !LEFT_OUT.includes(name));
+  const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  npm(app, ["ci", "--omit=dev", ...wanted.flatMap((name) => ["--workspace", name]), ...quiet]);
   const sbom = JSON.parse(npm(app, ["sbom", "--sbom-format", "cyclonedx", "--omit", "dev", "--package-lock-only"]));
   const modules = join(app, "node_modules");
   // The base has Node: the package that brings it to developers stays out.
