@@ -217,6 +217,13 @@ export const METRICS = {
     attributes: ["certificate"],
     by: EVERY,
   },
+  "parley.certificate.lifetime": {
+    instrument: "gauge",
+    unit: "s",
+    about: "How long that certificate is valid in all",
+    attributes: ["certificate"],
+    by: EVERY,
+  },
   "parley.peer.unreachable": {
     instrument: "counter",
     unit: "{connection}",

@@ -1,3 +1,4 @@
+import { countFromStart } from "./from-start.js";
 import type { Logger } from "./logger.js";
 import { observeRuntime } from "./runtime.js";
 import { readTelemetrySettings } from "./settings.js";
@@ -26,6 +27,7 @@ export async function startTelemetry(service: string, logger: Logger): Promise<T
   const ends: (() => Promise<void> | void)[] = [];
   if (otlp.metrics || metricsListen) {
     state.metrics = true;
+    countFromStart(service);
     ends.push(observeRuntime(), () => void (state.metrics = false));
   }
   if (otlp.traces) state.sampler = settings.sampler;
