@@ -39,7 +39,7 @@ export async function upgradeAndRollBack(options, stamp, say) {
   const done = [];
   for (const name of OPERATORS) {
     say(`helm upgrade ${name} ...`);
-    const more = [`podAnnotations.parley\\.test/upgrade=u${stamp}`];
+    const more = [`workload.podAnnotations.parley\\.test/upgrade=u${stamp}`];
     await helm(name, "upgrade", name, chartOf(name), "--wait", "--timeout", "5m", ...valuesFor(name, options, more));
     done.push(`upgrade ${name}`);
   }
