@@ -105,8 +105,9 @@ async function within(run: Run, call: Call, work: (context: CallContext, open: O
   environment.calls.add(open);
   (call as ServerWritableStream<unknown, unknown>).on("cancelled", () => abort.abort());
   let peer: Peer | undefined;
-  // A stream that stays open, and that no request asked for, serves many: what happens in it belongs to no trace of its own.
-  const inTrace = parent.isNew && run.lasting ? withoutTrace : <T>(work: () => T) => withTrace(trace, work);
+  // A stream between services that stays open, and that no request asked for, serves many: what happens in it is in no trace of its own.
+  const inTrace =
+    parent.isNew && run.lasting && environment.trust ? withoutTrace : <T>(work: () => T) => withTrace(trace, work);
   await inTrace(async () => {
     let code: Code = Code.OK;
     let failure: unknown;
