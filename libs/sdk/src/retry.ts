@@ -7,9 +7,10 @@ export const PAUSE_MS = 500;
 /** What grpc-js says of a connection that broke, or that a server's end took with it. */
 const BROKEN: readonly Code[] = [Code.UNAVAILABLE, Code.CANCELLED];
 
-/** True where the access point itself did not answer; false where it answered that something behind it is away. */
+/** True where the access point itself did not answer, or answered that it is shutting down; false where it answered that something behind it is away. */
 export function isAway(error: unknown): boolean {
-  const { code, cause } = fromServiceError(error);
+  const { code, cause, reason } = fromServiceError(error);
+  if (code === Code.UNAVAILABLE && reason === "DRAINING") return true;
   const metadata = (cause as Partial<ServiceError> | undefined)?.metadata;
   return metadata !== undefined && BROKEN.includes(code) && !metadata.get("grpc-status-details-bin").length;
 }

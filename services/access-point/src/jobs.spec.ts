@@ -358,7 +358,7 @@ describe("jobs at the data owner", () => {
       reason: "QUOTA_USED_UP",
     });
     await expect(b.member.getJob({ jobId })).rejects.toMatchObject({ code: Code.NOT_FOUND });
-    router.refuseJobs = new ParleyError(Code.UNAVAILABLE, "QUEUE_DOWN", "the queue is down");
+    router.refuseJobs = new ParleyError(Code.UNAVAILABLE, "QUEUE_UNAVAILABLE", "the queue is down");
     await expect(submit(b.member, { assetId, values: image(1), jobId })).rejects.toMatchObject({
       code: Code.UNAVAILABLE,
       hint: expect.stringContaining(`parley job watch ${jobId}`),
@@ -368,6 +368,34 @@ describe("jobs at the data owner", () => {
     await until(() => router.jobs.has(jobId));
     expect((await stateOf(jobId)).job!.state).toBe(JobState.JOB_STATE_QUEUED);
     await b.member.cancelJob({ jobId });
+  });
+
+  it("tells the scheduler again where it is away for a moment", async () => {
+    const { router, b } = system;
+    const jobId = newId("job");
+    router.refuseJobs = new ParleyError(Code.UNAVAILABLE, "DRAINING", "this replica goes");
+    const submitted = submit(b.member, { assetId, values: image(1), jobId });
+    await until(async () => (await b.member.listJobs({ state: 0, page: undefined })).jobs[0]?.job?.id === jobId);
+    router.refuseJobs = undefined;
+    expect((await submitted).job?.id).toBe(jobId);
+    expect(router.jobs.has(jobId)).toBe(true);
+    await b.member.cancelJob({ jobId });
+  });
+
+  it("gives a run out again that could not be prepared because the dealer or the partner is away, within one attempt", async () => {
+    const { id, attempt } = await start();
+    for (const reason of ["DEALER_UNREACHABLE", "PEER_UNREACHABLE"]) {
+      const seen = worker.orders.length;
+      const failure = { code: Code.UNAVAILABLE, reason, message: "away", retryable: true, revealed: false };
+      await worker.ask({
+        $case: "runResult",
+        value: { ...resultOf(await orderOf(attempt)), ...failure, output: Buffer.alloc(0) },
+      });
+      await until(() => worker.orders.length > seen);
+    }
+    await worker.ask({ $case: "runResult", value: resultOf(worker.orders.at(-1)!) });
+    await until(async () => (await stateOf(id)).job!.state === JobState.JOB_STATE_SUCCEEDED);
+    expect((await stateOf(id)).job!.attempts).toBe(1);
   });
 
   it("keeps sessions prepared: one from the start, more of what is asked for, one place free", async () => {

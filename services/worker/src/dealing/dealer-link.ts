@@ -18,6 +18,13 @@ export interface FetchedPart {
 const incomplete = (what: string) =>
   new ParleyError(Code.ABORTED, "PART_INVALID", `the dealer's part ${what}`, "Retried with a new batch.");
 
+/** Told apart from a partner that is away; before a run is bound it costs nothing but time. */
+const telling = (error: unknown): never => {
+  if (!(error instanceof ParleyError) || error.code !== Code.UNAVAILABLE) throw error;
+  const message = `the dealer is not reached: ${error.message}`;
+  throw new ParleyError(Code.UNAVAILABLE, "DEALER_UNREACHABLE", message, error.hint, {}, { cause: error });
+};
+
 /** The pieces of a part; given up as a whole when its reader stops. */
 class Corrections implements AsyncIterableIterator<Uint8Array> {
   #ended = false;
@@ -60,7 +67,7 @@ export class DealerLink {
     records: number,
     count: number,
   ): Promise<readonly Buffer[]> {
-    const { batchIds } = await this.client(agreement).createBatches({ maskId, records, count });
+    const { batchIds } = await this.client(agreement).createBatches({ maskId, records, count }).catch(telling);
     if (batchIds.length !== count) throw incomplete(`is for ${batchIds.length} batches of ${count}`);
     return batchIds;
   }
@@ -76,7 +83,7 @@ export class DealerLink {
     const request = { batchIds: [...batchIds] };
     const stream = this.client(agreement).fetchParts(request, { signal: abort.signal })[Symbol.asyncIterator]();
     // A dealer that stalls must not hold a session, nor a session that ends the dealer's call.
-    const next = () => within(stream.next(), this.timeoutMs, () => abort.abort());
+    const next = () => within(stream.next().catch(telling), this.timeoutMs, () => abort.abort());
     try {
       const first = await next();
       if (first.done) throw incomplete("is empty");

@@ -32,9 +32,12 @@ interface Waiting {
 
 export const keyOf = (attempt: string, run: number) => `${attempt}/${run}`;
 
-/** The model owner had no place for one more prepared session; nothing was bound, so the run may simply be given out again. */
-const hadNoPlace = (outcome: RunOutcome): boolean =>
-  !outcome.ok && !outcome.revealed && outcome.failure.reason === "MAX_PREPARED";
+const NO_PLACE = "MAX_PREPARED";
+/** A session could not be prepared: no place for it at the model owner, its workers or the dealer are away. */
+const UNPREPARED = [NO_PLACE, "PEER_UNREACHABLE", "DEALER_UNREACHABLE", "DRAINING"];
+/** Nothing was bound, so the run may simply be given out again: that takes time, not one of the job's attempts. */
+const unprepared = (outcome: RunOutcome): outcome is RunOutcome & { ok: false } =>
+  !outcome.ok && !outcome.revealed && UNPREPARED.includes(outcome.failure.reason);
 const AGAIN_MS = 250;
 
 const failed = (code: Code, reason: string, message: string, hint: string, retryable: boolean): RunOutcome => ({
@@ -101,11 +104,11 @@ export class Dispatcher {
   finish({ attempt, run }: { attempt: string; run: number }, outcome: RunOutcome): "ended" | "again" | "unknown" {
     const entry = this.running.get(keyOf(attempt, run));
     if (!entry) return "unknown";
-    if (!hadNoPlace(outcome) || performance.now() - entry.since > this.times.waitMs) {
+    if (!unprepared(outcome) || performance.now() - entry.since > this.times.waitMs) {
       this.end(entry, outcome);
       return "ended";
     }
-    this.onNoPlace(entry.task.agreement);
+    if (outcome.failure.reason === NO_PLACE) this.onNoPlace(entry.task.agreement);
     this.takeBack(entry);
     entry.notBefore = performance.now() + AGAIN_MS;
     this.waiting.push(entry);

@@ -1,6 +1,6 @@
 import { isId, newId } from "@parley/agreement";
 import { encodeInput, sizeOf, type Plan } from "@parley/plan";
-import { Code, ParleyError, fromServiceError, type member } from "@parley/proto";
+import { Code, ParleyError, fromServiceError, type member, type scheduler } from "@parley/proto";
 import { continueTrace, reasonOf, traceparentOf, withTrace, type Logger, type TraceContext } from "@parley/service-kit";
 import { createHash } from "node:crypto";
 import { isCurrent, type HeldAgreement } from "../../store/agreements.js";
@@ -8,6 +8,7 @@ import { seconds } from "../../store/database.js";
 import type { StoredJob } from "../../store/jobs.js";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
+import { pause } from "../pause.js";
 import { planOf } from "../plans.js";
 import { invalid, notFound, precondition, refusing } from "../refusal.js";
 import type { Router } from "../router.js";
@@ -22,6 +23,10 @@ const REFUSALS: readonly Code[] = [
   Code.RESOURCE_EXHAUSTED,
   Code.UNAUTHENTICATED,
 ];
+
+/** How long the scheduler is tried while it is away, and how often, milliseconds. */
+const AWAY_MS = 10_000;
+const PAUSE_MS = 200;
 
 /** A submission as it arrived. */
 interface Arrival {
@@ -157,7 +162,7 @@ export class Submission {
     const plan = planOf(this.vault.agreements.byDigest(job.agreement)!);
     const request = { jobId: id, name, operation, assetId, agreementId, records, maxRecords: plan.maxRecords };
     try {
-      await withTrace(continueTrace(job.traceparent), () => this.router.scheduler.createJob(request));
+      await withTrace(continueTrace(job.traceparent), () => this.tell(request));
     } catch (caught) {
       const error = fromServiceError(caught);
       if (!REFUSALS.includes(error.code))
@@ -185,6 +190,18 @@ export class Submission {
     this.vault.group.later(() => this.vault.jobs.accepted(id));
     this.changes.emit("job", id);
     return this.vault.jobs.get(id)!;
+  }
+
+  /** The same job by its id, however often it is told: a replica of the scheduler may be going, and another one answers. */
+  private async tell(request: scheduler.CreateJobRequest) {
+    for (const until = performance.now() + AWAY_MS; ; await pause(PAUSE_MS))
+      try {
+        return await this.router.scheduler.createJob(request);
+      } catch (caught) {
+        const { code, reason } = fromServiceError(caught);
+        const isAway = code === Code.UNAVAILABLE && reason !== "QUEUE_UNAVAILABLE";
+        if (!isAway || performance.now() > until) throw caught;
+      }
   }
 
   private async read(messages: AsyncIterable<member.SubmitJobRequest>) {
