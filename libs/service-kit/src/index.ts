@@ -19,6 +19,7 @@ export {
 } from "./telemetry/trace.js";
 export {
   isTracing,
+  knownReason,
   reasonOf,
   recordSpan,
   startSpan,

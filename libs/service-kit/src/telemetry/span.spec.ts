@@ -50,6 +50,11 @@ describe("spans", () => {
     ]);
   });
 
+  it("do not tell a reason that is a text", () => {
+    withSpan("parley.bind", {}, (span) => span.fail("value 3.14 is too large"));
+    expect(spans[0].attributes).toEqual({ "error.type": "other" });
+  });
+
   it("take times of elsewhere, links, and ids that were given away", () => {
     const context = continueTrace(VALID);
     const older = newTrace();

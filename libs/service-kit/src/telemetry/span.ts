@@ -68,7 +68,7 @@ class RecordedSpan implements Span {
 
   fail(reason: string) {
     this.failed = true;
-    this.set({ "error.type": reason });
+    this.set({ "error.type": knownReason(reason) });
   }
 
   end(end = timeNow()) {
@@ -153,9 +153,12 @@ export function withSpan<N extends SpanName, T>(
   ) as T;
 }
 
+/** A reason as it is, or `other`: what a partner names as the reason of a failure may be any text. */
+export const knownReason = (reason: string): string => (/^[A-Za-z][A-Za-z0-9_]{0,62}$/.test(reason) ? reason : "other");
+
 /** Reason of a Parley error, else the error's name: never its message. */
 export function reasonOf(error: unknown): string {
   const reason = (error as { reason?: unknown } | undefined)?.reason;
-  if (typeof reason === "string" && /^[A-Z][A-Z0-9_]{0,62}$/.test(reason)) return reason;
+  if (typeof reason === "string" && reason !== "") return knownReason(reason);
   return error instanceof Error ? error.name : "unknown";
 }

@@ -104,6 +104,18 @@ describe("telemetry", () => {
     await expect(start({ OTEL_EXPORTER_OTLP_PROTOCOL: "udp" })).rejects.toThrow("OTEL_EXPORTER_OTLP_PROTOCOL");
   });
 
+  it("goes on where the collector is away, says so, and ends in time", async () => {
+    kept.length = 0;
+    const telemetry = await start({
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
+      OTEL_EXPORTER_OTLP_TIMEOUT: "500",
+    });
+    for (let n = 0; n < 10; n++) withSpan("parley.bind", {}, () => {});
+    await telemetry.close();
+    expect(state.spans).toBeUndefined();
+    expect(kept.filter((line) => line.includes("telemetry is not exported"))).toHaveLength(1);
+  });
+
   it("serves Prometheus' text, and OpenMetrics with exemplars to whom asks for it", async () => {
     const telemetry = await start({ PARLEY_METRICS_LISTEN: "127.0.0.1:0" });
     state.spans = () => {};

@@ -1,4 +1,4 @@
-import { count } from "@parley/service-kit";
+import { count, knownReason } from "@parley/service-kit";
 import type { JobRow, Transaction } from "./job-store.js";
 import * as schema from "./schema.js";
 
@@ -11,7 +11,7 @@ export function countEnd(action: string, reason = ""): void {
   const [what, outcome] = action.split(".");
   if (outcome === "created" || outcome === "started") return;
   if (what === "job") count("parley.job.ended", { outcome });
-  if (what === "attempt") count("parley.attempt.ended", { outcome, reason });
+  if (what === "attempt") count("parley.attempt.ended", { outcome, reason: reason && knownReason(reason) });
 }
 
 /** Writes an audit row about a job, in the transaction of the change that it tells of. */

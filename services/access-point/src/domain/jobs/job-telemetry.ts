@@ -2,6 +2,7 @@ import {
   count,
   isMetering,
   isTracing,
+  knownReason,
   measure,
   continueTrace,
   recordSpan,
@@ -94,6 +95,7 @@ export class JobTelemetry {
       if (this.told.size <= MOST_TOLD) break;
       this.told.delete(oldest);
     }
-    count("parley.attempt.ended", { outcome: attempt.state, reason: attempt.error?.reason ?? "" });
+    const reason = attempt.error ? knownReason(attempt.error.reason) : "";
+    count("parley.attempt.ended", { outcome: attempt.state, reason });
   }
 }
