@@ -17,3 +17,4 @@ export {
   type ClientSettings,
   type ServiceClient,
 } from "./client.js";
+export { Findings, ageOf, isFailed, probeConnection, type ProbeTarget, type ProbeTls } from "./probe/index.js";

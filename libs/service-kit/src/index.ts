@@ -66,6 +66,8 @@ export type {
   Unary,
 } from "./rpc/handlers.js";
 export { MAX_MESSAGE_BYTES, RpcServer, type ServerSettings } from "./rpc/server.js";
+export { VERSION, answerEcho, probeBinding } from "./rpc/probe-binding.js";
+export { probeServer, type ServerPlace } from "./rpc/probe-server.js";
 export { connect, type ConnectSettings } from "./rpc/connect.js";
 export { TOKEN_AUDIENCE, TOKEN_ISSUER, TokenVerifier, type RouterToken } from "./router/token.js";
 export { OrganisationDirectory } from "./router/directory.js";

@@ -1,10 +1,18 @@
-import { RpcServer, TrustStore, mutualServerCredentials, serverCredentials, type Logger } from "@parley/service-kit";
+import {
+  RpcServer,
+  TrustStore,
+  mutualServerCredentials,
+  probeBinding,
+  serverCredentials,
+  type Logger,
+} from "@parley/service-kit";
 import type { Config } from "./config.js";
 import { AccessControl } from "./domain/access-control.js";
 import { Activation } from "./domain/activation.js";
 import { AgreementDesk } from "./domain/agreement-desk.js";
 import { AgreementWatch } from "./domain/agreement-watch.js";
 import { Changes } from "./domain/changes.js";
+import { Doctor } from "./domain/doctor/doctor.js";
 import { Enrolment } from "./domain/enrolment.js";
 import { AgreementSet } from "./domain/fleet/agreement-set.js";
 import { Dispatcher } from "./domain/fleet/dispatcher.js";
@@ -29,6 +37,9 @@ import { FleetRpc } from "./rpc/fleet.js";
 import { memberBinding } from "./rpc/member.js";
 import { WorkerEnrolment } from "./rpc/worker-enrolment.js";
 import { Vault } from "./store/vault.js";
+
+/** Roles that may measure the connection to the access point. */
+const MEMBERS = ["publisher", "scientist", "auditor"] as const;
 
 /** A run's whole input travels to a worker in one message. */
 const FLEET_MESSAGE_BYTES = 256 * 1024 * 1024;
@@ -92,8 +103,20 @@ export class AccessPoint {
     const operations = new Operations({ ...running, watch, masks, outbox, runDesk, runner, link, board, logger });
 
     const workers = new WorkerEnrolment(own, vault);
-    const fleetRpc = new FleetRpc(own, vault, fleet, runDesk, dispatcher, runner, agreementSet, stock, logger);
-    const member = { own, vault, access, enrolment, workers, publication, desk, submission, board, router };
+    const doctor = new Doctor(own, vault, router, fleet, endpoints, logger);
+    const fleetRpc = new FleetRpc(
+      own,
+      vault,
+      fleet,
+      runDesk,
+      dispatcher,
+      runner,
+      agreementSet,
+      stock,
+      doctor.workers,
+      logger,
+    );
+    const member = { own, vault, access, enrolment, workers, publication, desk, submission, board, router, doctor };
     const trust = new TrustStore({ [own.id]: own.keys.bundle });
     const fleetServer = new RpcServer({
       credentials: mutualServerCredentials(own.certificate, trust),
@@ -108,7 +131,11 @@ export class AccessPoint {
     const memberServer = new RpcServer({
       credentials: serverCredentials(own.certificate),
       logger,
-      bindings: [memberBinding(member), workers.binding()],
+      bindings: [
+        memberBinding(member),
+        workers.binding(),
+        probeBinding((context) => access.require(context, ...MEMBERS)),
+      ],
     });
     return new AccessPoint(own, vault, fleetServer, memberServer, workers, operations);
   }

@@ -10,6 +10,7 @@ import { AgreementSet } from "./models/agreement-set.js";
 import { Operands } from "./models/operands.js";
 import { Addresses, type Resolve } from "./peer/addresses.js";
 import { PartnerConnections } from "./peer/partner-connections.js";
+import { PeerProbe } from "./peer/probe.js";
 import { PeerServer } from "./peer/peer-server.js";
 import { Poller } from "./peer/poller.js";
 import { Runner } from "./session/runner.js";
@@ -48,12 +49,15 @@ export class WorkerContext implements OnApplicationShutdown {
       endpoint: () => this.#endpoint,
       concurrency: config.PARLEY_CONCURRENCY,
     };
+    const tell = (value: fleet.ProbeFindings) => this.link.tell({ $case: "probeFindings", value });
+    const prober = new PeerProbe(own, agreements, tell);
     const events = {
       agreements: (set: fleet.AgreementSet) => agreements.replace(set.agreements),
       run: (order: fleet.RunOrder) => this.#runner.start(order),
       cancel: (attemptId: string) => this.#runner.cancel(attemptId),
       target: (target: fleet.StockTarget) => this.#stock.aim(target),
       drain: () => this.#stock.aim({ entries: [] }),
+      probe: (probe: fleet.Probe) => void prober.run(probe),
     };
     this.link = new FleetLink(this.#client, settings, events, logger);
     const shared = {

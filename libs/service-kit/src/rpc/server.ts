@@ -4,6 +4,7 @@ import type { TokenVerifier } from "../router/token.js";
 import type { TrustStore } from "../tls/trust-store.js";
 import { adapt, type OpenCalls } from "./adapt.js";
 import type { Binding } from "./implement.js";
+import { probeBinding } from "./probe-binding.js";
 import { addReflection } from "./reflection.js";
 
 /** What may be under way to a reader that has not taken it: at 64 KiB, the default, a stream of correlations waits for its reader most of the time. */
@@ -43,7 +44,8 @@ export class RpcServer {
       ...settings.options,
     });
     if (process.env.PARLEY_ENV !== "production") addReflection(this.#server, settings.bindings.map(serviceName));
-    for (const binding of settings.bindings)
+    const probing = settings.trust ? [probeBinding()] : []; // for those whose certificate is known, as all else
+    for (const binding of [...settings.bindings, ...probing])
       this.#server.addService(binding.definition, adapt(binding, { ...settings, calls: this.#calls }));
     settings.trust?.onChange((org) => {
       for (const call of this.#calls) if (call.org === org && !call.stillTrusted()) call.abort.abort();

@@ -1,5 +1,6 @@
 import { Code, ParleyError, fleet, fromServiceError } from "@parley/proto";
 import { continueTrace, implement, withTrace, type Binding, type CallContext, type Logger } from "@parley/service-kit";
+import type { WorkerProbes } from "../domain/doctor/worker-probes.js";
 import type { AgreementSet } from "../domain/fleet/agreement-set.js";
 import type { AttachedWorker } from "../domain/fleet/attached-worker.js";
 import type { Dispatcher, RunOutcome } from "../domain/fleet/dispatcher.js";
@@ -25,6 +26,7 @@ export class FleetRpc {
     private readonly runner: AttemptRunner,
     private readonly agreements: AgreementSet,
     private readonly stock: Stock,
+    private readonly probes: WorkerProbes,
     private readonly logger: Logger,
   ) {}
 
@@ -122,6 +124,8 @@ export class FleetRpc {
         return this.runDesk.openSession(body.value, worker);
       case "closeSession":
         return this.runDesk.closeSession(body.value, worker);
+      case "probeFindings":
+        return this.probes.take(worker, body.value);
       case "draining":
         return this.fleet.stopping(worker);
       case "hello":

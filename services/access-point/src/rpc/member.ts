@@ -4,6 +4,7 @@ import { Code, ParleyError, member, type registry } from "@parley/proto";
 import { implement, type Binding } from "@parley/service-kit";
 import type { AccessControl } from "../domain/access-control.js";
 import type { AgreementDesk } from "../domain/agreement-desk.js";
+import type { Doctor } from "../domain/doctor/doctor.js";
 import type { Enrolment } from "../domain/enrolment.js";
 import { describe } from "../domain/enrolment.js";
 import { statusOf, type JobBoard } from "../domain/jobs/job-board.js";
@@ -33,6 +34,7 @@ interface Parts {
   readonly submission: Submission;
   readonly board: JobBoard;
   readonly router: Router;
+  readonly doctor: Doctor;
 }
 
 const pageSize = (limit = 0) => Math.min(limit || PAGE, MAX_PAGE);
@@ -42,7 +44,7 @@ const scopeOf = ({ user, roles }: User) =>
 
 /** What people and programs of this organisation call. */
 export function memberBinding(parts: Parts): Binding {
-  const { own, vault, access, enrolment, workers, publication, desk, submission, board, router } = parts;
+  const { own, vault, access, enrolment, workers, publication, desk, submission, board, router, doctor } = parts;
   const ANY = ["publisher", "scientist", "auditor"] as const;
   return implement<member.MemberServiceServer>(
     member.MemberServiceService,
@@ -161,9 +163,9 @@ export function memberBinding(parts: Parts): Binding {
       getJobTrace: async () => {
         throw new ParleyError(Code.UNIMPLEMENTED, "NOT_YET", "this access point keeps no traces", "");
       },
-      // eslint-disable-next-line require-yield
-      checkConnections: async function* () {
-        throw new ParleyError(Code.UNIMPLEMENTED, "NOT_YET", "this access point checks nothing", "");
+      checkConnections: async function* ({ idleMs }, context) {
+        access.require(context);
+        for await (const finding of doctor.check(idleMs, context.signal)) yield { findings: [finding] };
       },
       listAudit: async ({ subject, page }, context) => {
         access.require(context, "auditor");

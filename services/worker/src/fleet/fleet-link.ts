@@ -14,6 +14,7 @@ export interface FleetEvents {
   cancel(attemptId: string): void;
   target(target: fleet.StockTarget): void;
   drain(): void;
+  probe(probe: fleet.Probe): void;
 }
 
 export interface LinkSettings {
@@ -190,6 +191,8 @@ export class FleetLink {
         return this.events.target(body.value);
       case "drain":
         return this.events.drain();
+      case "probe":
+        return this.events.probe(body.value);
     }
   }
 }

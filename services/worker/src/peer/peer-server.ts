@@ -1,6 +1,13 @@
-import { Server, type ServerDuplexStream, type ServerWritableStream } from "@grpc/grpc-js";
-import { Code, ParleyError, peer, toServiceError } from "@parley/proto";
 import {
+  Server,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+} from "@grpc/grpc-js";
+import { Code, ParleyError, peer, probe, toServiceError } from "@parley/proto";
+import {
+  answerEcho,
   authenticatePeer,
   mutualServerCredentials,
   type CertificateHolder,
@@ -46,6 +53,10 @@ export class PeerServer {
           void this.masked(call),
       },
     );
+    this.#server.addService(probe.ProbeServiceService, {
+      echo: (call: ServerUnaryCall<probe.EchoRequest, probe.EchoResponse>, done: sendUnaryData<probe.EchoResponse>) =>
+        this.echo(call, done),
+    });
     parties.agreements.onEnd((id) => {
       for (const party of this.#open.values())
         if (party.agreementId === id)
@@ -125,6 +136,15 @@ export class PeerServer {
       stream.emit("error", toServiceError(failure));
     } finally {
       this.#open.delete(stream);
+    }
+  }
+
+  private echo(call: ServerUnaryCall<probe.EchoRequest, probe.EchoResponse>, done: sendUnaryData<probe.EchoResponse>) {
+    try {
+      authenticatePeer(call.getAuthContext()?.sslPeerCertificate?.raw, this.trust);
+      done(null, answerEcho(call.request));
+    } catch (error) {
+      done(toServiceError(sessionFailure(error)));
     }
   }
 
