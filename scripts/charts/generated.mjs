@@ -1,6 +1,6 @@
 // Every generated file of the charts, by path, with the text that it must have.
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { format } from "prettier";
 import { charts, helmFolder, library } from "./charts.mjs";
 import { readme } from "./readme.mjs";
@@ -9,12 +9,12 @@ import { valuesYaml } from "./values-yaml.mjs";
 
 const here = import.meta.dirname;
 
-/** Dashboards and alerts that concern one operator only; all others are in every chart. */
+/** Dashboards and alerts that concern some charts only; all others are in every chart. Stock and refusals are seen on both sides. */
 const ONLY = {
-  "dealer.json": ["parley-dealer"],
-  "jobs.json": ["parley-router", "parley-access-point"],
-  "sessions.json": ["parley-access-point"],
-  "organisation.json": ["parley-access-point"],
+  dealer: ["parley-dealer", "parley-access-point"],
+  jobs: ["parley-router", "parley-access-point"],
+  sessions: ["parley-access-point"],
+  organisation: ["parley-access-point"],
 };
 
 /** @returns a map of path to text */
@@ -28,21 +28,26 @@ export async function generatedFiles() {
     const text = readFileSync(join(here, "readme", `${chart.name}.md`), "utf8");
     files.set(at("README.md"), await pretty("markdown", readme(chart, chart.values, text)));
     copy(files, join(helmFolder, library), at("charts", library));
-    copy(files, join(helmFolder, "dashboards"), at("files", "dashboards"), concerns(chart.name, ".json"));
-    copy(files, join(helmFolder, "rules"), at("files", "rules"), concerns(chart.name, ".yaml"));
+    for (const [folder, ending] of [
+      ["dashboards", ".json"],
+      ["rules", ".yaml"],
+    ])
+      copy(files, join(helmFolder, folder), at("files", folder), concerns(chart.name, ending));
   }
   return files;
 }
 
-const concerns = (chart, ending) => (name) => name.endsWith(ending) && (ONLY[name]?.includes(chart) ?? true);
+/** Of a folder of dashboards or alerts the files themselves, not those below, which are tests. */
+const concerns = (chart, ending) => (path) =>
+  path === basename(path) && path.endsWith(ending) && (ONLY[basename(path, ending)]?.includes(chart) ?? true);
 
 /** Charts must be whole: a chart that is installed from this folder needs no `helm dependency build`. */
 function copy(files, from, to, wanted = () => true) {
   if (!existsSync(from)) return;
   for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !wanted(entry.name)) continue;
     const path = join(entry.parentPath, entry.name);
-    files.set(join(to, relative(from, path)), readFileSync(path, "utf8"));
+    const inside = relative(from, path);
+    if (entry.isFile() && wanted(inside)) files.set(join(to, inside), readFileSync(path, "utf8"));
   }
 }
 
