@@ -5,6 +5,7 @@ import {
   AuditLog,
   TrustStore,
   certificateFromFiles,
+  followBundle,
   observeCertificate,
   openDatabase,
   readBundle,
@@ -48,7 +49,7 @@ export class DealerContext implements OnApplicationShutdown {
   readonly dealings: Dealings;
   readonly periods: PeriodKeys;
   readonly #timers: NodeJS.Timeout[];
-  readonly #observed: readonly (() => void)[];
+  readonly #observed: (() => void)[];
 
   private constructor(
     readonly database: DealerDatabase,
@@ -103,6 +104,9 @@ export class DealerContext implements OnApplicationShutdown {
       const issuer = { id, bundle, signingKey: publicKey, workerEndpoints: [], fingerprint, revoked: false };
       const trust = new TrustStore({ [id]: bundle });
       const context = new DealerContext(database, audit, sealing, holder, trust, issuer, logger);
+      context.#observed.push(
+        followBundle(config.PARLEY_TLS_CA, (next: readonly Buffer[]) => trust.setBundle(id, next)).close,
+      );
       await context.takeBundles();
       // A wrong key-encryption key stops the start, before parts are given that cannot be dealt.
       const sample = await context.masks.anySealed();

@@ -5,6 +5,7 @@ import {
   CertificateHolder,
   TrustStore,
   certificateFromFiles,
+  followBundle,
   observeCertificate,
   openDatabase,
   readBundle,
@@ -31,7 +32,7 @@ export class IdentityContext implements OnApplicationShutdown {
   readonly store: OrganisationStore;
   readonly follower: OrganisationFollower;
 
-  readonly #observed: readonly (() => void)[];
+  readonly #observed: (() => void)[];
 
   private constructor(
     readonly config: Config,
@@ -85,6 +86,10 @@ export class IdentityContext implements OnApplicationShutdown {
       holder,
       trust,
       issuer,
+    );
+    // What organisations are told at enrolment stays what this process began with.
+    context.#observed.push(
+      followBundle(config.PARLEY_TLS_CA, (next: readonly Buffer[]) => trust.setBundle(id, next)).close,
     );
     await context.follower.start(database.kind === "postgresql" ? FOLLOW_MS : 0);
     return context;

@@ -5,7 +5,7 @@ import { observeCertificate } from "../telemetry/certificates.js";
 import type { Logger } from "../telemetry/logger.js";
 import { certificateFromFiles, type CertificateHolder } from "../tls/certificate-holder.js";
 import type { ExpectedServer } from "../tls/credentials.js";
-import { readBundle } from "../tls/files.js";
+import { followBundle } from "../tls/bundle-file.js";
 import { TrustStore } from "../tls/trust-store.js";
 import { OrganisationDirectory } from "./directory.js";
 import { TokenVerifier } from "./token.js";
@@ -37,17 +37,18 @@ export class RouterMember {
     const files = { certificate: config.PARLEY_TLS_CERT, privateKey: config.PARLEY_TLS_KEY };
     const { holder, close } = certificateFromFiles(files);
     const org = config.PARLEY_TRUST_DOMAIN;
-    const bundle = readBundle(config.PARLEY_TLS_CA);
-    const trust = new TrustStore({ [org]: bundle });
-    const sibling = (role: string) => ({ org, role, bundle: () => bundle });
+    const bundle = followBundle(config.PARLEY_TLS_CA, (next) => trust.setBundle(org, next));
+    const trust = new TrustStore({ [org]: bundle.current });
+    const sibling = (role: string) => ({ org, role, bundle: () => bundle.current, trust });
     const settings = { address: config.PARLEY_IDENTITY_ADDRESS, own: holder, server: sibling("identity") };
     const client = connect(identity.IdentityServiceService, settings);
     const tokens = new TokenVerifier(async () => JSON.parse((await client.getKeys({})).jwks) as JSONWebKeySet);
     const directory = new OrganisationDirectory(client, trust, logger).start();
     const ends = [
       close,
+      bundle.close,
       observeCertificate("service", () => holder.current.certificatePem),
-      observeCertificate("authority", () => bundle[0]),
+      observeCertificate("authority", () => bundle.current[0]),
     ];
     return new RouterMember(holder, trust, tokens, directory, client, sibling, () => ends.forEach((end) => end()));
   }

@@ -22,13 +22,15 @@ export interface ExpectedServer {
   readonly role: string;
   /** Authorities pinned for that organisation, DER. */
   readonly bundle: () => readonly Uint8Array[];
+  /** Where that bundle may change while connections live: the store that follows it. */
+  readonly trust?: TrustStore;
   /** Called with the leaf (DER) of each handshake that passed. */
   readonly onLeaf?: (der: Buffer) => void;
 }
 
 /** Mutual TLS to a server whose SPIFFE name and bundle are known; the name is checked as well as the host. */
 export function mutualChannelCredentials(own: CertificateHolder, server: ExpectedServer): ChannelCredentials {
-  const trust = new TrustStore({ [server.org]: server.bundle() });
+  const trust = server.trust ?? new TrustStore({ [server.org]: server.bundle() });
   return experimental.createCertificateProviderChannelCredentials(trust, own, {
     checkServerIdentity: expectServer(server),
   });
