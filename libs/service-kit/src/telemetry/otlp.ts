@@ -1,4 +1,4 @@
-import { DiagLogLevel, SpanKind, SpanStatusCode, diag } from "@opentelemetry/api";
+import { DiagLogLevel, diag } from "@opentelemetry/api";
 import { OTLPExporterBase, type IOtlpExportDelegate } from "@opentelemetry/otlp-exporter-base";
 import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from "@opentelemetry/otlp-exporter-base/node-http";
 import { convertLegacyOtlpGrpcOptions, createOtlpGrpcExportDelegate } from "@opentelemetry/otlp-grpc-exporter-base";
@@ -13,15 +13,14 @@ import {
 } from "@opentelemetry/otlp-transformer";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchLogRecordProcessor } from "@opentelemetry/sdk-logs";
-import { BatchSpanProcessor, type ReadableSpan } from "@opentelemetry/sdk-trace";
+import { BatchSpanProcessor } from "@opentelemetry/sdk-trace";
+import { ExportedSpan } from "./exported-span.js";
 import { logRecordOf } from "./log-record.js";
 import { collect } from "./metrics.js";
-import { hrTime, spanContextOf } from "./otel-values.js";
 import { SCOPE, encodeMetrics } from "./otlp-metrics.js";
 import type { Protocol, Signal, TelemetrySettings } from "./settings.js";
-import { state, type SpanRecord } from "./state.js";
+import { state } from "./state.js";
 
-const KINDS = { internal: SpanKind.INTERNAL, server: SpanKind.SERVER, client: SpanKind.CLIENT };
 const SERVICES = { traces: "Trace", metrics: "Metrics", logs: "Logs" };
 
 /** How one signal leaves; endpoint, headers, certificates, compression and timeouts are read from the environment. */
@@ -65,8 +64,7 @@ export function startOtlp(settings: TelemetrySettings, onTrouble: (what: string)
       delegateOf("traces", traces, ProtobufTraceSerializer, TraceExporterMetricsHelper),
     );
     const processor = new BatchSpanProcessor({ exporter, ...settings.batch });
-    const dropped = { droppedAttributesCount: 0, droppedEventsCount: 0, droppedLinksCount: 0 };
-    state.spans = (span) => processor.onEnd({ ...readable(span), resource, instrumentationScope, ...dropped });
+    state.spans = (span) => processor.onEnd(new ExportedSpan(span, resource));
     ends.push(() => processor.shutdown());
   }
   if (logs) {
@@ -109,24 +107,5 @@ export function startOtlp(settings: TelemetrySettings, onTrouble: (what: string)
     await Promise.race([Promise.allSettled(ends.map((end) => end())), late]);
     state.spans = undefined;
     state.logs = undefined;
-  };
-}
-
-function readable(span: SpanRecord): Omit<ReadableSpan, "resource" | "instrumentationScope" | `dropped${string}`> {
-  const context = spanContextOf(span.context);
-  const { parentSpanId } = span;
-  return {
-    name: span.name,
-    kind: KINDS[span.kind],
-    spanContext: () => context,
-    parentSpanContext: parentSpanId === undefined ? undefined : { ...context, spanId: parentSpanId },
-    startTime: hrTime(span.start),
-    endTime: hrTime(span.end),
-    duration: hrTime(Math.max(0, span.end - span.start)),
-    status: { code: span.failed ? SpanStatusCode.ERROR : SpanStatusCode.UNSET },
-    attributes: span.attributes,
-    links: span.links.map((link) => ({ context: spanContextOf(link) })),
-    events: [],
-    ended: true,
   };
 }
