@@ -35,6 +35,8 @@ export function connect<D extends Definition>(definition: D, settings: ConnectSe
       "grpc-node.flow_control_window": FLOW_CONTROL_BYTES,
       "grpc.keepalive_time_ms": KEEPALIVE.timeMs,
       "grpc.keepalive_timeout_ms": KEEPALIVE.timeoutMs,
+      // Between calls as well: the next call must not be the one that finds the other end gone.
+      "grpc.keepalive_permit_without_calls": 1,
       "grpc.initial_reconnect_backoff_ms": 200,
       "grpc.max_reconnect_backoff_ms": 2_000,
       // Where a name stands for several instances, one that has gone is not asked for again for half a minute.
