@@ -1,15 +1,13 @@
 import { Command } from "commander";
-import { readFileSync } from "node:fs";
 import { agreementCommands } from "./commands/agreement.js";
 import { assetCommands } from "./commands/asset.js";
+import { doctorCommand } from "./commands/doctor.js";
 import { jobCommands } from "./commands/job.js";
 import { loginCommand } from "./commands/login.js";
 import { orgCommands } from "./commands/org.js";
 import { predictCommand } from "./commands/predict.js";
 import { tokenCommand } from "./commands/token.js";
-
-const version = (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string })
-  .version;
+import { version } from "./version.js";
 
 const EXAMPLES = `
 Examples:
@@ -39,6 +37,7 @@ export function createProgram({ json = false } = {}): Command {
     predictCommand(),
     jobCommands(),
     tokenCommand(),
+    doctorCommand(),
   ])
     program.addCommand(command);
   prepare(program, json);

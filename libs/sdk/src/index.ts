@@ -8,6 +8,7 @@ export { fromArrays, type Dataset } from "./dataset/dataset.js";
 export { readDataset } from "./dataset/file.js";
 export { listProfiles, loadProfile, profileFolders, saveProfile, type Profile } from "./profile.js";
 export { Code, ParleyError } from "@parley/proto";
+export { checkInstallation, type CheckOptions } from "./doctor.js";
 export { isAway } from "./retry.js";
 export { createEnrolmentToken, type EnrolmentOffice, type OperatorConnection } from "./operator.js";
 export { readInputSchema } from "./input-schema-file.js";

@@ -8,7 +8,7 @@ import {
   type ServerWritableStream,
 } from "@grpc/grpc-js";
 import { createAuthority, issueCertificate } from "@parley/agreement";
-import { Code, member, ParleyError, toServiceError } from "@parley/proto";
+import { Code, member, ParleyError, probe, toServiceError, type common } from "@parley/proto";
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import type { Profile } from "../profile.js";
 import { fakeAgreements } from "./fake-agreements.js";
@@ -26,6 +26,10 @@ export class FakeAccessPoint {
   /** Names of the rpcs that were called, in order. */
   readonly calls: string[] = [];
   readonly jobs = new FakeJobs();
+  /** What it says of its connections. */
+  findings: common.Finding[] = [];
+  /** Roles of whoever calls. */
+  roles = ["scientist"];
   readonly assets: ReturnType<typeof fakeAssets> = fakeAssets();
   readonly agreements: ReturnType<typeof fakeAgreements> = fakeAgreements();
   private readonly organisations = fakeOrganisations();
@@ -57,11 +61,22 @@ export class FakeAccessPoint {
   async resume(): Promise<void> {
     const server = new Server({ "grpc.max_receive_message_length": 4 << 20 });
     server.addService(member.MemberServiceService, {
-      ...this.unary({ ...this.organisations, ...this.assets.unary, ...this.agreements.unary, ...this.jobs.unary }),
+      ...this.unary({
+        ...this.organisations,
+        whoAmI: () => ({ ...this.organisations.whoAmI(), roles: this.roles }),
+        ...this.assets.unary,
+        ...this.agreements.unary,
+        ...this.jobs.unary,
+      }),
       ...this.uploads({ publishAsset: this.assets.publish, submitJob: this.jobs.submit }),
       ...this.exchanges({ runJob: this.jobs.run }),
-      ...this.downloads({ watchJob: this.jobs.watch, getResult: this.jobs.result }),
+      ...this.downloads({
+        watchJob: this.jobs.watch,
+        getResult: this.jobs.result,
+        checkConnections: () => this.check(),
+      }),
     });
+    server.addService(probe.ProbeServiceService, this.unary({ echo }));
     const pair = { cert_chain: Buffer.from(this.certificate), private_key: Buffer.from(this.key) };
     this.port = await new Promise<number>((resolve, reject) =>
       server.bindAsync(`localhost:${this.port}`, ServerCredentials.createSsl(null, [pair]), (error, port) =>
@@ -74,6 +89,10 @@ export class FakeAccessPoint {
   /** Ends at once, in the middle of streams, as a process that is killed. */
   stop(): void {
     this.server?.forceShutdown();
+  }
+
+  private async *check(): AsyncGenerator<member.CheckConnectionsResponse> {
+    for (const finding of this.findings) yield await Promise.resolve({ findings: [finding] });
   }
 
   private enter(name: string, call: { metadata: { get(key: string): unknown[] } }) {
@@ -144,11 +163,17 @@ export class FakeAccessPoint {
         for await (const message of handler(call.request as never, ended.signal)) call.write(message);
         call.end();
       } catch (error) {
-        call.destroy(Object.assign(new Error(), toServiceError(error)));
+        call.emit("error", toServiceError(error));
       }
     });
   }
 }
+
+const echo = ({ answerBytes }: probe.EchoRequest): probe.EchoResponse => ({
+  padding: Buffer.alloc(answerBytes),
+  version: "0.1.0",
+  time: new Date(),
+});
 
 const byName = <H, R>(handlers: Readonly<Record<string, H>>, wrap: (name: string, handler: H) => R) =>
   Object.fromEntries(Object.entries(handlers).map(([name, handler]) => [name, wrap(name, handler)]));

@@ -11,7 +11,13 @@ const organisation = (id: string, fill: string): common.Organisation => ({
 
 /** clinic-b itself, its trusted partner clinic-a, and clinic-z, whom nobody has compared yet. */
 export const fakeOrganisations = () => ({
-  whoAmI: () => ({ organisation: organisation("clinic-b", "b"), user: "ada", roles: ["scientist"], version: "0.1.0" }),
+  whoAmI: () => ({
+    organisation: organisation("clinic-b", "b"),
+    user: "ada",
+    roles: ["scientist"],
+    version: "0.1.0",
+    enrolledAt: ["router", "dealer"],
+  }),
   getOrganisation: ({ organisationId }: member.GetOrganisationRequest) => {
     const known: Record<string, string> = { "": "b", "clinic-a": "a", "clinic-z": "2" };
     if (!(organisationId in known))
