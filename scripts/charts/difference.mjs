@@ -3,7 +3,16 @@ import { isDeepStrictEqual } from "node:util";
 import { stringify } from "yaml";
 import { nameOf } from "./render.mjs";
 
-const yaml = (value) => stringify(value, { lineWidth: 0 });
+const yaml = (object) => stringify(brief(object), { lineWidth: 0 });
+
+/** Dashboards and alerts are files of their own, compared elsewhere; here their names are enough. */
+function brief(object) {
+  const { kind, metadata, data, spec } = object;
+  if (kind === "ConfigMap" && metadata.labels["app.kubernetes.io/component"] === "dashboards")
+    return { ...object, data: Object.fromEntries(Object.keys(data).map((file) => [file, "the file"])) };
+  if (kind === "PrometheusRule") return { ...object, spec: { groups: spec.groups.map(({ name }) => name) } };
+  return object;
+}
 
 /** All objects as one text. */
 export const listing = (objects) => objects.map(yaml).join("---\n");

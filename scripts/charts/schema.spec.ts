@@ -56,6 +56,7 @@ const ONLY: Record<string, string[][]> = {
     ["accessPoint.traceBoundary=cut", "traceBoundary"],
     ["worker.concurrency=0", "concurrency"],
     ["worker.lot=100", "lot"],
+    ["worker.service.type=LoadBalancer", "service"],
     ["enrolment.trust[0].organisation=clinic-b", "fingerprint"],
     ["enrolment.router.token=secret", "token"],
     ["selfTest.enabled=perhaps", "enabled"],

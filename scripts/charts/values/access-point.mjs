@@ -97,6 +97,7 @@ export const accessPoint = {
       resources: { requests: { cpu: "100m", memory: "256Mi" }, limits: { cpu: "4", memory: "2Gi" } },
     },
     workload,
+    ["service"],
   ),
   workload,
   selfTest: group("`helm test` with a private prediction of the organisation with itself. Not for production.", {

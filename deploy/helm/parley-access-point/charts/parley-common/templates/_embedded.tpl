@@ -1,4 +1,6 @@
-{{/* A PostgreSQL of one replica for trials. Its password is drawn once and kept in a Secret of the release. */}}
+{{/*
+A PostgreSQL of one replica for trials. Its password is drawn once, and outlives the release as the volume does that needs it.
+*/}}
 {{- define "parley-common.embeddedDatabase" -}}
 {{- if .Values.embedded.enabled -}}
 {{- $pg := .Values.embedded.postgresql -}}
@@ -8,7 +10,7 @@
 apiVersion: v1
 kind: Secret
 metadata:
-  {{- include "parley-common.metadata" (dict "root" . "component" "postgresql" "name" $secret) | nindent 2 }}
+  {{- include "parley-common.metadata" (dict "root" . "component" "postgresql" "name" $secret "annotations" (dict "helm.sh/resource-policy" "keep")) | nindent 2 }}
 stringData:
   POSTGRES_PASSWORD: {{ $password }}
   DATABASE_URL: postgresql://parley:{{ $password }}@{{ include "parley-common.host" (list . "postgresql") }}:5432/parley
