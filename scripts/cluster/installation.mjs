@@ -39,7 +39,6 @@ export function valuesFor(name, { image, postgresImage, valkeyImage, valkeyComma
       `organisation=${name}`,
       "enrolment.router.existingSecret=enrolment-router",
       "enrolment.dealer.existingSecret=enrolment-dealer",
-      "selfTest.enabled=true",
     );
   return settings.flatMap((setting) => ["--set", setting]);
 }
