@@ -1,6 +1,6 @@
 // Finds helm and kubeconform: on the PATH, among what was built before, else built from pinned sources where there is Go.
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { cache } from "../dependencies.mjs";
@@ -11,7 +11,6 @@ const MODULES = {
   kubeconform: "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0",
 };
 const bin = join(cache, "bin");
-const LOCK_MS = 15 * 60_000;
 
 const onPath = (name) =>
   (process.env.PATH ?? "")
@@ -47,23 +46,32 @@ async function build(name) {
   }
 }
 
-/** One process builds; the others wait for what it makes. A lock that was left behind is too old after a while. */
+/** One process builds; the others wait for what it makes, as long as it lives. */
 async function alone(task) {
   mkdirSync(bin, { recursive: true });
   const lock = join(bin, "lock");
   for (;;) {
     try {
-      mkdirSync(lock);
+      writeFileSync(lock, String(process.pid), { flag: "wx" });
       break;
     } catch {
-      const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-      if (age > LOCK_MS) rmSync(lock, { recursive: true, force: true });
+      if (!isAlive(lock)) rmSync(lock, { force: true });
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
   try {
     return await task();
   } finally {
-    rmSync(lock, { recursive: true, force: true });
+    rmSync(lock, { force: true });
+  }
+}
+
+/** Whether the process that holds a lock is still there; one that has just made it has not written its number yet. */
+function isAlive(lock) {
+  try {
+    const pid = Number(readFileSync(lock, "utf8"));
+    return pid === 0 || process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }
