@@ -17,7 +17,7 @@ export function run(command, args, { input, timeoutMs = 300_000, env = {} } = {}
       clearTimeout(timer);
       const output = Buffer.concat(out).toString();
       if (code === 0) return resolve(output);
-      const said = `${Buffer.concat(errors)}${output}`.trim().split("\n").slice(-12).join("\n");
+      const said = `${output}${Buffer.concat(errors)}`.trim().split("\n").slice(-12).join("\n");
       reject(new Error(`${command} ${args.slice(0, 6).join(" ")} ... ended with ${code ?? signal}:\n${said}`));
     });
     child.stdin.on("error", () => {});
