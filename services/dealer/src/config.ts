@@ -1,5 +1,6 @@
 import {
   addressVariable,
+  addressesVariable,
   certificateVariables,
   commonVariables,
   databaseVariables,
@@ -16,6 +17,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env) {
       ...databaseVariables,
       PARLEY_ENROL_LISTEN: addressVariable.default("127.0.0.1:8444"),
       PARLEY_TRUST_DOMAIN: z.string().default("dealer"),
+      /** `dealer=host:port`, told to organisations that enrol, where it is not PARLEY_ADVERTISE and the own port. */
+      PARLEY_SERVICE_ADDRESSES: addressesVariable,
       PARLEY_SIGNING_KEY_FILE: z.string().optional(),
       PARLEY_DEALER_KEK_FILE: z.string().optional(),
       /** Set for the first start after a restore or a failover that may have lost commits: voids every older batch. */

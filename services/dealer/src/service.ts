@@ -43,7 +43,7 @@ export function startDealer(config: Config, logger: Logger): Promise<RunningServ
         audit,
         trust,
         issuer,
-        services: () => ({ dealer: ownAddress }),
+        services: () => ({ dealer: ownAddress, ...config.PARLEY_SERVICE_ADDRESSES }),
         reserved: ["router", "dealer", issuer.id],
       });
       return {
