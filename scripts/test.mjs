@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "./compile.mjs";
 import { cache, root } from "./dependencies.mjs";
+import { bringPrometheus } from "./prometheus.mjs";
 import { bringRedis } from "./redis.mjs";
 
 const filters = process.argv.slice(2);
@@ -30,6 +31,9 @@ try {
 } catch (error) {
   console.error(`${error.message} Tests that need one are skipped.`);
 }
+const prometheus = bringPrometheus();
+if (prometheus) process.env.PARLEY_PROMETHEUS = prometheus;
+else console.error("No Prometheus here, and none can be brought: tests of dashboards and alerts are skipped.");
 
 if (!filters.length) {
   check("generated code is current", process.execPath, ["scripts/proto.mjs", "--check"]);

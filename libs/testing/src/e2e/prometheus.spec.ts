@@ -65,7 +65,11 @@ describe.skipIf(why)(`a system under Prometheus${why ? ` (skipped: ${why})` : ""
   const raised = async (name: string) => (await prometheus.rules()).find((rule) => rule.name === name)?.alerts ?? [];
 
   beforeAll(async () => {
-    running = await startRunning({ env: { PARLEY_METRICS_LISTEN: "127.0.0.1:0" } });
+    running = await startRunning({
+      env: { PARLEY_METRICS_LISTEN: "127.0.0.1:0" },
+      // As the chart does: a worker's metrics name its organisation.
+      workerEnv: { "clinic-a": { PARLEY_ORG: "clinic-a" }, "clinic-b": { PARLEY_ORG: "clinic-b" } },
+    });
     model = await publish(running, "a", 1000);
     prometheus = await startPrometheus(join(running.folder, "prometheus"), targets(), ruleFiles);
   }, 180_000);
