@@ -120,7 +120,7 @@ describe("org", () => {
   });
 
   it("enrols and trusts", async () => {
-    const issuer = { orgId: "clinic-b", fingerprint: "b".repeat(64), issuerFingerprint: "e".repeat(64) };
+    const issuer = { orgId: "clinic-b", before: false, fingerprint: "b".repeat(64), issuerFingerprint: "e".repeat(64) };
     expect(await json("org", "enrol", "--router", "t", ...A)).toEqual({
       exit: 0,
       value: { ...issuer, issuer: "router" },

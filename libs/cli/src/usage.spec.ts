@@ -4,7 +4,7 @@ import { json, shell } from "./testing/shell.js";
 
 const GROUPS = { org: ["enrol", "show", "trust"], asset: ["publish", "list", "show"] };
 const AGREEMENT = ["offer", "accept", "list", "show", "revoke"];
-const JOB = ["list", "show", "watch", "cancel"];
+const JOB = ["list", "show", "watch", "trace", "cancel"];
 
 describe("help", () => {
   it("goes to standard output, with examples and the way profiles are found", async () => {
@@ -15,7 +15,7 @@ describe("help", () => {
     expect(out).toContain("$PARLEY_HOME");
   });
 
-  it.each([["asset", "publish"], ["agreement", "offer"], ["predict"]])(
+  it.each([["asset", "publish"], ["agreement", "offer"], ["predict"], ["doctor"], ["job", "trace"]])(
     "of %s %s has an example",
     async (...command) => {
       const { exit, out } = await shell(...command, "--help");
@@ -26,7 +26,7 @@ describe("help", () => {
 
   it("lists every command of every group", () => {
     const groups = Object.fromEntries(createProgram().commands.map((c) => [c.name(), c.commands.map((s) => s.name())]));
-    expect(Object.keys(groups)).toEqual(["login", "org", "asset", "agreement", "predict", "job"]);
+    expect(Object.keys(groups)).toEqual(["login", "org", "asset", "agreement", "predict", "job", "token", "doctor"]);
     expect(groups).toMatchObject({ asset: GROUPS.asset, agreement: AGREEMENT, job: JOB });
     expect(groups.org).toEqual(expect.arrayContaining(GROUPS.org));
   });
@@ -46,8 +46,8 @@ describe("wrong usage", () => {
     [["predict", "--asset", "a", "--data", "b", "--out", "x.doc"], "--out x.doc: the format is not known", ".csv"],
     [["job", "show"], "missing required argument 'id'", "parley job show --help"],
     [["job", "show", "a", "b"], "too many arguments", "parley job show --help"],
-    [["org", "enrol"], "give either --router TOKEN or --dealer TOKEN", "parley --help"],
-    [["org", "enrol", "--router", "a", "--dealer", "b"], "give either", "parley --help"],
+    [["org", "enrol"], "give one of --router TOKEN, --dealer TOKEN", "parley --help"],
+    [["org", "enrol", "--router", "a", "--dealer", "b"], "give one of", "parley --help"],
     [["asset", "publish", "m.onnx"], "required option '--name <name>'", "parley asset publish --help"],
     ...[",1", "1", "1,0", "a,b", "0,1,2", "0,Infinity"].map((range): [string[], string, string] => [
       ["asset", "publish", "m.onnx", "--name", "n", "--input-range", range],

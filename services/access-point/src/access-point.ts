@@ -95,7 +95,7 @@ export class AccessPoint {
 
     const readers = new ResultReaders(vault);
     const outcomes = new Outcomes(own, vault, readers, changes, logger);
-    const runner = new AttemptRunner(vault, tickets, dispatcher, stock, endpoints, outcomes, changes, logger);
+    const runner = new AttemptRunner(vault, tickets, dispatcher, stock, endpoints, outcomes, changes, logger, own.id);
     const submission = new Submission(own, vault, router, changes, logger, config.PARLEY_MAX_INPUT_BYTES);
     const link = new SchedulerLink(vault, router, runner, submission, changes, logger, config.PARLEY_ATTEMPTS);
     const board = new JobBoard(own, vault, router, runner, readers, changes, logger);

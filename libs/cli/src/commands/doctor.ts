@@ -18,8 +18,8 @@ Exits 0 where nothing failed; warnings do not count. With --json: {"findings": [
 "figure", "value"?, "unit"?, "hint"}], "summary"}.
 
 Examples:
-  parley doctor
-  parley doctor --idle 300 --profile clinic-a          # does a proxy end connections that are silent for 5 minutes?
+  parley doctor --profile clinic-a
+  parley doctor --idle 300                             # does a proxy end connections that are silent for 5 minutes?
   parley doctor --json | jq '.findings[] | select(.outcome == "failed")'`;
 
 export function doctorCommand(): Command {

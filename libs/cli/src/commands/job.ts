@@ -3,6 +3,7 @@ import { optionsOf, print, withParley } from "../context.js";
 import { follow } from "../follow.js";
 import { jobJson } from "../output/job.js";
 import { fields, minute, table } from "../output/table.js";
+import { jobTraceCommand } from "./job-trace.js";
 import type { Job } from "@parley/sdk";
 
 const describe = (job: Job) => {
@@ -68,6 +69,7 @@ export function jobCommands(): Command {
         print(command, jobJson(job), withResult(job));
       }),
     );
+  jobs.addCommand(jobTraceCommand());
   jobs
     .command("cancel <id>")
     .description("cancel a job")

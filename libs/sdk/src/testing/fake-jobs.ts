@@ -16,6 +16,8 @@ export class FakeJobs {
   /** Records as received, by job. */
   readonly values = new Map<string, Float64Array>();
   private readonly results = new Map<string, Buffer>();
+  /** What is told of every job's trace. */
+  trace = member.GetJobTraceResponse.create();
   /** Called once for each new job. */
   onSubmit: (id: string) => void = () => {};
 
@@ -91,6 +93,7 @@ export class FakeJobs {
 
   readonly unary = {
     getJob: ({ jobId }: member.GetJobRequest) => ({ job: this.find(jobId) }),
+    getJobTrace: ({ jobId }: member.GetJobTraceRequest) => ({ ...this.trace, jobId: this.find(jobId).job?.id ?? "" }),
     listJobs: () => ({ jobs: [...this.all.values()].reverse(), nextToken: "" }),
     cancelJob: ({ jobId }: member.CancelJobRequest) => {
       this.change(jobId, JobState.JOB_STATE_CANCELLED);

@@ -8,6 +8,7 @@ import type { Fleet } from "../domain/fleet/fleet.js";
 import type { RunDesk } from "../domain/fleet/run-desk.js";
 import type { Stock } from "../domain/fleet/stock.js";
 import type { AttemptRunner } from "../domain/jobs/attempt-runner.js";
+import { readRunSteps } from "../domain/trace/run-steps.js";
 import type { OwnOrganisation } from "../domain/own-organisation.js";
 import { denied, invalid, notFound, precondition, refusing } from "../domain/refusal.js";
 import { isCurrent } from "../store/agreements.js";
@@ -213,6 +214,7 @@ function outcomeOf(result: fleet.RunResult): RunOutcome {
         bytesP1ToP0: Number(bytesP1ToP0),
         bytesP0ToP1: Number(bytesP0ToP1),
       },
+      steps: readRunSteps(result.timings?.steps ?? []),
     };
   }
   const { code, reason, message, retryable, revealed } = result;

@@ -13,6 +13,7 @@ import type { OwnOrganisation } from "../domain/own-organisation.js";
 import type { Publication } from "../domain/publication.js";
 import { invalid, notFound, refusing } from "../domain/refusal.js";
 import type { Router } from "../domain/router.js";
+import { traceOf } from "../domain/trace/job-trace.js";
 import type { User } from "../store/access-keys.js";
 import type { Vault } from "../store/vault.js";
 import type { WorkerEnrolment } from "./worker-enrolment.js";
@@ -160,8 +161,10 @@ export function memberBinding(parts: Parts): Binding {
         });
         yield* board.result(jobId, user.roles.includes("admin") ? undefined : user.user);
       },
-      getJobTrace: async () => {
-        throw new ParleyError(Code.UNIMPLEMENTED, "NOT_YET", "this access point keeps no traces", "");
+      getJobTrace: async ({ jobId }, context) => {
+        const user = access.require(context, "scientist", "auditor");
+        const job = board.find(jobId, scopeOf(user));
+        return traceOf(vault, own, job, board.view(job).job!.state);
       },
       checkConnections: async function* ({ idleMs }, context) {
         access.require(context);

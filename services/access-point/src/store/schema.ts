@@ -78,4 +78,11 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   `,
   `ALTER TABLE worker_tokens ADD COLUMN reusable INTEGER NOT NULL DEFAULT 0;`,
+  `
+  CREATE TABLE job_steps (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, steps TEXT NOT NULL, dropped INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX job_steps_by_job ON job_steps (job);
+  CREATE TRIGGER job_steps_go_with_jobs AFTER DELETE ON jobs BEGIN DELETE FROM job_steps WHERE job = OLD.id; END;
+  `,
 ];

@@ -7,6 +7,7 @@ import { VaultDatabase } from "./database.js";
 import { VaultFiles } from "./files.js";
 import { GroupCommit } from "./group-commit.js";
 import { JobContent } from "./job-content.js";
+import { JobSteps } from "./job-steps.js";
 import { Jobs } from "./jobs.js";
 import { Organisations } from "./organisations.js";
 import { RunLedger } from "./run-ledger.js";
@@ -24,6 +25,7 @@ export class Vault {
   readonly jobs: Jobs;
   readonly content: JobContent;
   readonly attempts: Attempts;
+  readonly steps: JobSteps;
   readonly audit: AuditLog;
 
   constructor(readonly folder: string) {
@@ -38,6 +40,7 @@ export class Vault {
     this.jobs = new Jobs(this.database);
     this.content = new JobContent(this.database, this.files);
     this.attempts = new Attempts(this.database);
+    this.steps = new JobSteps(this.database);
     this.audit = new AuditLog(this.database);
   }
 

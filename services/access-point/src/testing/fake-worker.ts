@@ -13,6 +13,8 @@ export class FakeWorker {
   target: fleet.StockTarget | undefined;
   readonly orders: fleet.RunOrder[] = [];
   readonly cancelled: string[] = [];
+  /** Probes that it was asked for. */
+  readonly probes: fleet.Probe[] = [];
   drained = false;
   ended = false;
   private requests = new MessageQueue<fleet.AttachRequest>();
@@ -66,6 +68,11 @@ export class FakeWorker {
     this.client.close();
   }
 
+  /** Says something that wants no answer. */
+  tell(body: Body) {
+    this.requests.push({ requestId: 0n, body });
+  }
+
   /** @throws ParleyError with the access point's refusal */
   async ask(body: Body): Promise<void> {
     const requestId = ++this.number;
@@ -84,6 +91,7 @@ export class FakeWorker {
         else if (body?.$case === "target") this.target = body.value;
         else if (body?.$case === "run") this.orders.push(body.value);
         else if (body?.$case === "cancel") this.cancelled.push(body.value.attemptId);
+        else if (body?.$case === "probe") this.probes.push(body.value);
         else if (body?.$case === "drain") this.drained = true;
       }
     } finally {

@@ -1,6 +1,7 @@
 import { Code, type fleet } from "@parley/proto";
 import type { Failure, Timings } from "../../store/jobs.js";
 import type { Changes } from "../changes.js";
+import type { RunStep } from "../trace/run-steps.js";
 import { pause } from "../pause.js";
 import type { AttachedWorker } from "./attached-worker.js";
 import type { Fleet } from "./fleet.js";
@@ -17,7 +18,7 @@ export interface RunTask {
 }
 
 export type RunOutcome =
-  | { readonly ok: true; readonly output: Buffer; readonly timings: Timings }
+  | { readonly ok: true; readonly output: Buffer; readonly timings: Timings; readonly steps?: readonly RunStep[] }
   | { readonly ok: false; readonly failure: Failure; readonly retryable: boolean; readonly revealed: boolean };
 
 interface Waiting {

@@ -10,6 +10,7 @@ import {
   type Logger,
   type Span,
 } from "@parley/service-kit";
+import { seconds } from "../../store/database.js";
 import { hasEnded, type Failure, type StoredJob } from "../../store/jobs.js";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
@@ -18,6 +19,7 @@ import type { PartnerEndpoints } from "../fleet/partner-endpoints.js";
 import type { Stock } from "../fleet/stock.js";
 import { isCurrent } from "../../store/agreements.js";
 import { pause } from "../pause.js";
+import { placeRunSteps } from "../trace/run-steps.js";
 import { planOf } from "../plans.js";
 import { precondition } from "../refusal.js";
 import type { Tickets } from "../tickets.js";
@@ -60,6 +62,7 @@ export class AttemptRunner {
     private readonly outcomes: Outcomes,
     private readonly changes: Changes,
     private readonly logger: Logger,
+    private readonly org: string,
   ) {}
 
   /**
@@ -92,7 +95,9 @@ export class AttemptRunner {
             `job ${order.jobId} was not submitted at this access point`,
             "Submit jobs through the access point.",
           );
+        const asked = seconds();
         ({ plan, runs } = await this.check(order, job));
+        this.steps.noteSince(job.id, asked, { ...this.own, name: "ticket", attempt: order.attemptId });
       } catch (caught) {
         return this.refuse(order, fromServiceError(caught));
       }
@@ -110,11 +115,20 @@ export class AttemptRunner {
       const done = withTrace(span.context, execute).finally(() => {
         clearTimeout(patience);
         this.running.delete(order.attemptId);
+        this.steps.noteSince(job.id, receivedAt / 1000, { ...this.own, name: "attempt", attempt: order.attemptId });
         this.endSpan(span, order.attemptId);
       });
       this.running.set(order.attemptId, { job: job.id, done });
       return undefined;
     });
+  }
+
+  private get steps() {
+    return this.vault.steps;
+  }
+
+  private get own() {
+    return { actor: "access-point", organisation: this.org } as const;
   }
 
   private endSpan(span: Span<"parley.attempt">, attempt: string) {
@@ -293,23 +307,29 @@ export class AttemptRunner {
     const all = runs.map(async (records, run) => {
       const from = first * bytes;
       first += records;
+      let sent = seconds();
       const outcome = await this.dispatcher.run({
         job: job.id,
         attempt,
         run,
         records,
         agreement: job.agreement,
-        order: async () => ({
-          ticket: order.ticket,
-          jobId: job.id,
-          attemptId: attempt,
-          run,
-          records,
-          agreementDigest: Buffer.from(job.agreement, "hex"),
-          input: (await input).subarray(from, from + records * bytes),
-          traceparent,
-        }),
+        order: async () => {
+          const given = (await input).subarray(from, from + records * bytes);
+          sent = seconds();
+          return {
+            ticket: order.ticket,
+            jobId: job.id,
+            attemptId: attempt,
+            run,
+            records,
+            agreementDigest: Buffer.from(job.agreement, "hex"),
+            input: given,
+            traceparent,
+          };
+        },
       });
+      this.noteRun(job, attempt, run, sent, outcome);
       const checked = requireLength(outcome, plan, records, attempt, run);
       // The only run's output goes to its file at once, not through the table first.
       if (runs.length > 1 || !checked.ok) this.outcomes.keep(attempt, run, records, checked);
@@ -324,7 +344,21 @@ export class AttemptRunner {
     if (failed)
       return this.outcomes.end(attempt, { succeeded: false, retryable: failed.retryable, error: failed.failure });
     const [only] = outcomes;
+    const ended = seconds();
     await this.outcomes.succeed(job, attempt, plan, runs, runs.length === 1 && only.ok ? only : undefined);
+    this.steps.noteSince(job.id, ended, { ...this.own, name: "result stored", attempt });
+  }
+
+  private noteRun(job: StoredJob, attempt: string, run: number, sent: number, outcome: RunOutcome) {
+    const received = seconds();
+    this.steps.noteSince(job.id, sent, { ...this.own, name: outcome.ok ? "run" : "run failed", attempt, run });
+    if (!outcome.ok || !outcome.steps) return;
+    const { timings, steps } = outcome;
+    const server = this.vault.agreements.byDigest(job.agreement)?.partner ?? "";
+    this.steps.note(
+      job.id,
+      ...placeRunSteps(steps, { sent, received, timings, attempt, run, client: this.org, server }),
+    );
   }
 
   /** Another attempt of the job may be under way, or its result on a worker: its end decides whether this one must run. */

@@ -59,6 +59,7 @@ export class Outcomes {
       this.vault.attempts.end(attempt, { succeeded: true, onlineMicros: timings.onlineMicros });
       const first = this.vault.jobs.end(job.id, "succeeded", { timings: times });
       if (!first) return false;
+      this.vault.steps.write(job.id);
       keep();
       inputIsRow = this.vault.content.drop("inputs", job.id);
       this.vault.audit.append({
@@ -82,6 +83,7 @@ export class Outcomes {
     const ended = this.vault.database.transaction(() => {
       const attempt = this.vault.attempts.end(id, outcome);
       if (!attempt) return undefined;
+      this.vault.steps.write(attempt.job);
       this.vault.audit.append({
         action: outcome.succeeded ? "attempt.answered" : "attempt.failed",
         actor: this.own.id,

@@ -1,5 +1,6 @@
 import { fromServiceError, type scheduler } from "@parley/proto";
 import type { Logger } from "@parley/service-kit";
+import { seconds } from "../../store/database.js";
 import type { StoredAttempt } from "../../store/attempts.js";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
@@ -47,11 +48,13 @@ export class SchedulerLink {
     const outgoing = new MessageQueue<scheduler.AttachRequest>();
     const finished = this.vault.attempts.unrecorded();
     const reported = new Set(finished.map(({ id }) => id));
+    const sentAt = new Map<string, number>();
     const send = (body: NonNullable<scheduler.AttachRequest["body"]>) => outgoing.push({ body });
     const report = (id: string) => {
       const attempt = this.vault.attempts.get(id);
       if (!attempt || attempt.state === "running" || reported.has(id)) return;
       reported.add(id);
+      sentAt.set(id, seconds());
       send({ $case: "report", value: reportOf(attempt) });
     };
     send({ $case: "hello", value: { concurrency: this.concurrency, finished: finished.map(reportOf) } });
@@ -74,7 +77,8 @@ export class SchedulerLink {
             this.runner.cancel(body.value.attemptId, body.value.reason);
             break;
           case "recorded":
-            this.forget(body.value.attemptId);
+            this.forget(body.value.attemptId, sentAt.get(body.value.attemptId));
+            sentAt.delete(body.value.attemptId);
             break;
         }
       }
@@ -86,8 +90,15 @@ export class SchedulerLink {
   }
 
   /** Put off: where it is lost in a crash, the attempt is reported again, to no effect. */
-  private forget(attempt: string) {
-    this.vault.group.later(() => this.vault.attempts.markRecorded(attempt));
+  private forget(attempt: string, sentAt: number | undefined) {
+    const { attempts, steps, group } = this.vault;
+    const job = attempts.get(attempt)?.job;
+    const report = { name: "report", actor: "scheduler", organisation: "", attempt } as const;
+    if (job && sentAt !== undefined) steps.noteSince(job, sentAt, report);
+    group.later(() => {
+      attempts.markRecorded(attempt);
+      if (job) steps.write(job, true);
+    });
   }
 
   private take(

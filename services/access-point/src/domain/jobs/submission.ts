@@ -85,6 +85,8 @@ export class Submission {
     try {
       const arrival = { bytes, content, user, trace: own, receivedAt };
       const job = await withTrace(own, () => this.store(id, header, agreement, plan, arrival));
+      const step = { name: "submit", actor: "access-point", organisation: this.own.id, attempt: "" } as const;
+      this.vault.steps.noteSince(id, receivedAt, step);
       return await this.create(job);
     } catch (error) {
       if (!this.vault.jobs.get(id)) this.telemetry.refused(id, reasonOf(error));
@@ -161,6 +163,7 @@ export class Submission {
     const { id, name, operation, assetId, agreementId, records } = job;
     const plan = planOf(this.vault.agreements.byDigest(job.agreement)!);
     const request = { jobId: id, name, operation, assetId, agreementId, records, maxRecords: plan.maxRecords };
+    const asked = seconds();
     try {
       await withTrace(continueTrace(job.traceparent), () => this.tell(request));
     } catch (caught) {
@@ -186,6 +189,7 @@ export class Submission {
       await this.vault.content.remove("inputs", id);
       throw error;
     }
+    this.vault.steps.noteSince(id, asked, { actor: "scheduler", organisation: "", attempt: "", name: "accept" });
     // Put off: often its attempt has begun by then, and after a crash the scheduler is asked again, to no effect.
     this.vault.group.later(() => this.vault.jobs.accepted(id));
     this.changes.emit("job", id);
