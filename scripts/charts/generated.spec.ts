@@ -44,6 +44,13 @@ describe.each(charts)("the schema of $name", ({ name, values }) => {
     expect(all.length).toBeGreaterThan(100);
   });
 
+  it("has no place for a secret, only for names of Secrets", () => {
+    const places = all.filter(([path]) =>
+      /(password|passphrase|token|credential|apikey|privatekey|url|pem)$/i.test(path),
+    );
+    expect(places.map(([path]) => path)).toEqual([]);
+  });
+
   it("is strict wherever it names values", () => {
     const open = all.filter(([, one]) => one.properties && one.additionalProperties !== false);
     expect(open.map(([path]) => path)).toEqual([]);
