@@ -19,6 +19,8 @@ export interface SystemOptions {
   readonly workerEnv?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** DATABASE_URL for router services and the dealer; embedded databases without it. */
   readonly databaseUrl?: string;
+  /** Makes the address under which a service is known from its own; its own without it. For several replicas behind one address. */
+  readonly front?: (service: RouterService | "dealer", address: string) => Promise<string>;
   readonly onProgress?: (message: string) => void;
 }
 
@@ -30,7 +32,9 @@ export interface System {
   readonly dealerOperator: Operator;
   readonly redis: Redis;
   readonly services: Map<ServiceName, Child>;
-  readonly addresses: Readonly<Record<"identity" | "registry" | "agreements" | "scheduler" | "dealer", string>>;
+  readonly addresses: Readonly<Record<RouterService | "dealer", string>>;
+  /** The environments that router services and the dealer have. */
+  readonly environments: ReadonlyMap<ServiceName, Readonly<Record<string, string>>>;
   readonly organisations: ReadonlyMap<string, Organisation>;
   /** Starts a router service or the dealer again with the environment it had. */
   restart(service: ServiceName): Promise<Child>;
@@ -39,6 +43,7 @@ export interface System {
 }
 
 const ROUTER = ["identity", "registry", "agreements", "scheduler"] as const;
+type RouterService = (typeof ROUTER)[number];
 const HOST = "127.0.0.1";
 
 /** Starts everything and enrols the organisations at the router and at the dealer; each trusts the others and the dealer by fingerprint. */
@@ -59,13 +64,16 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const redis = await startRedis(join(folder, "redis"), logs);
     started.push(redis);
     const ports = await freePorts(ROUTER.length * 2 + 4);
-    const address = (i: number) => `localhost:${ports[i]}`;
+    const address = (service: RouterService | "dealer", i: number) => {
+      const own = `localhost:${ports[i]}`;
+      return options.front ? options.front(service, own) : own;
+    };
     const addresses = {
-      identity: address(0),
-      registry: address(1),
-      agreements: address(2),
-      scheduler: address(3),
-      dealer: address(8),
+      identity: await address("identity", 0),
+      registry: await address("registry", 1),
+      agreements: await address("agreements", 2),
+      scheduler: await address("scheduler", 3),
+      dealer: await address("dealer", 8),
     };
     const environment = async (service: (typeof ROUTER)[number] | "dealer"): Promise<Record<string, string>> => {
       const own = service === "dealer" ? 8 : ROUTER.indexOf(service);
@@ -134,7 +142,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       await Promise.all(later.map((child) => child.stop()));
       await stop();
     };
-    return { folder, logs, router, dealerOperator, redis, services, addresses, organisations, restart, stop: stopAll };
+    const operators = { router, dealerOperator };
+    const processes = { redis, services, environments, addresses, organisations };
+    return { folder, logs, ...operators, ...processes, restart, stop: stopAll };
   } catch (error) {
     await stop();
     throw error;
