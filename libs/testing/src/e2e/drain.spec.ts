@@ -48,7 +48,6 @@ describe.skipIf(missing)("stopped under a stream of jobs", () => {
     expect(new Set(batches).size).toBe(batches.length);
     expect(batches.length - before).toBeGreaterThanOrEqual(jobs.length);
     expect(Math.max(...attempts)).toBeLessThanOrEqual(mostAttempts);
-    return { jobs: jobs.length, attempts: attempts.reduce((a, b) => a + b, 0), bound: batches.length - before };
   };
 
   beforeAll(async () => {
@@ -61,12 +60,12 @@ describe.skipIf(missing)("stopped under a stream of jobs", () => {
   });
   afterAll(() => running?.remove(), 60_000);
 
-  it("a worker of each side, replaced by a new one: no attempt fails", async () => {
+  it("a worker of each side, replaced by a new one", async () => {
     const stream = new JobStream(running, model, CALLERS);
     await stream.more(CALLERS);
     await Promise.all(["clinic-a", "clinic-b"].map(replaceWorker));
     await stream.more(CALLERS);
-    console.log("workers", await check(stream, 2));
+    await check(stream, 2);
   }, 180_000);
 
   it("the access points, one after the other", async () => {
@@ -76,7 +75,7 @@ describe.skipIf(missing)("stopped under a stream of jobs", () => {
       await restartAccessPoint(id);
     }
     await stream.more(CALLERS);
-    console.log("access points", await check(stream, 4));
+    await check(stream, 4);
   }, 180_000);
 
   it.each(["scheduler", "agreements", "identity", "registry", "dealer"] as const)(
@@ -88,7 +87,7 @@ describe.skipIf(missing)("stopped under a stream of jobs", () => {
       await stop(child);
       await running.restart(service);
       await stream.more(CALLERS);
-      console.log(service, await check(stream, 3));
+      await check(stream, 3);
     },
     180_000,
   );

@@ -1,4 +1,5 @@
 import { thumbprintOf, type CertificateHolder } from "@parley/service-kit";
+import { randomInt } from "node:crypto";
 import type { WorkingAgreement } from "../models/agreement.js";
 import { Addresses, type Address } from "./addresses.js";
 import { PartnerConnection, unreachable } from "./partner-connection.js";
@@ -33,7 +34,7 @@ export class PartnerConnections {
     const fewest = Math.min(...found.map(({ target }) => this.streamsAt(target)));
     const best = found.filter(({ target }) => this.streamsAt(target) === fewest);
     // Any of the equal ones: other workers of this organisation choose as well.
-    const address = best[Math.floor(Math.random() * best.length)];
+    const address = best[best.length > 1 ? randomInt(best.length) : 0];
     if (!address) throw unreachable(agreement, `under ${agreement.peerEndpoints.join(", ")}`);
     const connection = this.to(agreement, address);
     connection.hold();

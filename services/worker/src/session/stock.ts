@@ -35,7 +35,7 @@ export class Stock {
   #targets: Target[] = [];
   #closed = false;
   #retry: NodeJS.Timeout | undefined;
-  #balancing: Promise<void> | undefined;
+  #isBalancing = false;
   readonly #balance: NodeJS.Timeout;
 
   constructor(
@@ -47,7 +47,11 @@ export class Stock {
     balanceMs = 3_000,
   ) {
     this.#balance = setInterval(() => {
-      this.#balancing ??= this.balance().finally(() => (this.#balancing = undefined));
+      if (this.#isBalancing) return;
+      this.#isBalancing = true;
+      this.balance()
+        .catch((error: unknown) => this.logger.warn({ err: error }, "sessions could not be spread, trying again"))
+        .finally(() => (this.#isBalancing = false));
     }, balanceMs).unref();
     agreements.onEnd((id) => this.drop((party) => party.agreement.id === id));
   }
