@@ -223,7 +223,10 @@ export interface RunTimings {
 
 /** One step of a run, as the party that took it measured it. Names and counts only. */
 export interface RunStep {
-  /** What it was: "offline.prepare", "bind", or a layer by kind and index, e.g. "linear 3", "relu 4", "reveal"; at most 64 printable characters. */
+  /**
+   * What it was: "offline.prepare", "bind", or a layer by kind and index, e.g. "linear 3", "relu 4", "reveal"; begins with a letter, then up to 63
+   * lower-case letters, digits, spaces, dots, underscores and hyphens. A step with another name is left out.
+   */
   name: string;
   /** From the moment at which this party's bind began, by its own clock, microseconds; negative for what was prepared before. */
   startMicros: bigint;
