@@ -63,6 +63,26 @@ describe.skipIf(missing)("the command line alone", () => {
     rmSync(home, { recursive: true, force: true });
   }, 60_000);
 
+  /** Both organisations' steps are in the trace; nothing in it is data. */
+  const showsTrace = async (jobId: string) => {
+    interface Trace {
+      traceId: string;
+      steps: { name: string; actor: string; organisation: string; durationMs: number; party?: number }[];
+    }
+    const reported = async () => {
+      const trace = await json<Trace>("clinic-b", "job", "trace", jobId);
+      return trace.steps.some(({ name }) => name === "report") ? trace : undefined;
+    };
+    await until(async () => (await reported()) !== undefined, "the job to be reported");
+    const { traceId, steps } = (await reported())!;
+    expect(traceId).toMatch(/^[0-9a-f]{32}$/);
+    expect(steps.map(({ name }) => name)).toEqual(expect.arrayContaining(["submit", "accept", "attempt", "run"]));
+    for (const { name } of steps) expect(name).toMatch(/^[a-z][a-z0-9 ._-]{0,63}$/);
+    const { out } = await parley("clinic-b", "job", "trace", jobId);
+    expect(out).toContain(traceId);
+    expect(out).toContain("█");
+  };
+
   const models: [string, () => string, [number, number]][] = [
     [
       "a network of the literature with random weights (M2)",
@@ -151,6 +171,7 @@ describe.skipIf(missing)("the command line alone", () => {
       }
       const shown = await json<{ jobId: string; logits: string[][] }>("clinic-b", "job", "show", result.jobId);
       expect(shown.logits).toEqual(result.logits);
+      await showsTrace(result.jobId);
       const out = join(home, "result.csv");
       expect((await parley("clinic-b", "predict", "--asset", asset.assetId, "--data", images, "--out", out)).code).toBe(
         0,
@@ -160,6 +181,25 @@ describe.skipIf(missing)("the command line alone", () => {
     },
     120_000,
   );
+
+  it("finds nothing failed in the whole installation, seen from both organisations", async () => {
+    interface Report {
+      findings: { from: string; to: string; check: string; outcome: string; figure: string }[];
+    }
+    for (const [id, partner] of [
+      ["clinic-a", "clinic-b"],
+      ["clinic-b", "clinic-a"],
+    ]) {
+      const { findings } = await json<Report>(id, "doctor", "--idle", "0.2");
+      const seen = (from: RegExp, to: string) => findings.filter((f) => from.test(f.from) && f.to === to);
+      for (const service of ["identity", "registry", "agreements", "scheduler", "dealer"])
+        expect(seen(/^access-point$/, service).map(({ check }) => check)).toContain("keepalive");
+      expect(seen(/^worker /, "dealer").map(({ check }) => check)).toContain("bandwidth down");
+      expect(seen(/^access-point$/, partner)).toMatchObject([{ check: "trust", outcome: "ok" }]);
+      // The data owner's workers call the model owner's, never the other way round.
+      expect(seen(/^worker /, partner).some(({ check }) => check === "round trip")).toBe(id === "clinic-b");
+    }
+  }, 60_000);
 
   it("fails clearly: exit code 1 and an error as JSON; wrong usage 2", async () => {
     const failed = await parley(
