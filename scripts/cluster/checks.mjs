@@ -7,6 +7,8 @@ import { accountFor, streamOfJobs } from "./jobs.mjs";
 
 const NETWORK = "A";
 const IN_FLIGHT = 4;
+/** Jobs go on for as long as something is disturbed. */
+const RECORDS = 100_000;
 
 /** @param report is called with each check: { name, ok, seconds, figures } */
 export async function checkCluster(options, ending, say, report) {
@@ -25,9 +27,9 @@ export async function checkCluster(options, ending, say, report) {
       throw new Error(`${name} was not installed`);
   const { parleys, close } = await connectClinics();
   ending.push(close);
-  const { asset, plain } = await agreeOn(parleys, NETWORK, 4 * options.jobs + 100);
+  const { asset, plain } = await agreeOn(parleys, NETWORK, RECORDS);
   const parley = parleys.get("clinic-b");
-  const stream = (count) => streamOfJobs({ parley, asset, plain, count, inFlight: IN_FLIGHT });
+  const stream = (count, more) => streamOfJobs({ parley, asset, plain, count, more, inFlight: IN_FLIGHT });
   await check("first private prediction equals the plaintext", async () => {
     const { right } = await stream(1);
     const minutes = (performance.now() - begun) / 60_000;
@@ -36,12 +38,21 @@ export async function checkCluster(options, ending, say, report) {
   for (const name of OPERATORS)
     await check(`helm test ${name}`, () => helm(name, "test", name, "--timeout", "5m").then(() => ({ ok: true })));
   await check("all pods run under the restricted pod security standard", restricted);
-  const under = (name, disturb) => check(name, () => undisturbed(stream(options.jobs), disturb(), parley));
-  await under(`${options.jobs} jobs while each release is upgraded and rolled back`, () =>
+  const under = (name, disturb) =>
+    check(name, () => {
+      let disturbing = true;
+      const done = disturb().finally(() => (disturbing = false));
+      return undisturbed(
+        stream(options.jobs, () => disturbing),
+        done,
+        parley,
+      );
+    });
+  await under(`at least ${options.jobs} jobs while each release is upgraded and rolled back`, () =>
     upgradeAndRollBack(options, Date.now(), say),
   );
   for (const name of OPERATORS) await ready(name);
-  await under(`${options.jobs} jobs while every pod is deleted in turn`, () => deleteEachPod(say));
+  await under(`at least ${options.jobs} jobs while every pod is deleted in turn`, () => deleteEachPod(say));
 }
 
 async function serverAccepts(name, options) {

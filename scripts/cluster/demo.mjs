@@ -21,25 +21,18 @@ export async function runDemo(options, ending, say) {
   const { parleys, profiles, close } = await connectClinics();
   ending.push(close);
   say(`network ${NETWORK}: clinic-a publishes it, both compare fingerprints and sign an agreement ...`);
-  const { asset, plain } = await agreeOn(parleys, NETWORK, 5000);
+  const { asset, plain } = await agreeOn(parleys, NETWORK, 100_000);
   const label = await predictByCli(profiles.get("clinic-b"), asset.id);
   const firstSeconds = seconds(started);
   say(`first private prediction through the CLI: label ${label}, ${firstSeconds} s after the first install began`);
-  say(`${JOBS} private predictions while every pod is deleted in turn and every release is upgraded ...`);
+  say(`private predictions while every pod is deleted in turn and every release is upgraded ...`);
   const parley = parleys.get("clinic-b");
   let disturbing = true;
   const disturbed = (async () => {
     const deleted = await deleteEachPod(say);
     return [...deleted, ...(await upgradeAndRollBack(options, Date.now(), say))];
   })().finally(() => (disturbing = false));
-  const total = { succeeded: 0, right: 0, failures: [], ids: [] };
-  // As long as something is disturbed, and at least once.
-  do {
-    const part = await streamOfJobs({ parley, asset, plain, count: JOBS, inFlight: IN_FLIGHT });
-    for (const key of ["succeeded", "right"]) total[key] += part[key];
-    total.failures.push(...part.failures);
-    total.ids.push(...part.ids);
-  } while (disturbing);
+  const total = await streamOfJobs({ parley, asset, plain, count: JOBS, inFlight: IN_FLIGHT, more: () => disturbing });
   const disturbances = await disturbed;
   const account = await accountFor(parley, total.ids);
   say(
