@@ -1,9 +1,14 @@
-/** What a session tells about its progress. Never values. Called synchronously: must be quick and must not throw. */
+/**
+ * What a session tells about its run: steps and counts, never values. Called synchronously between two messages: must be
+ * quick and must not throw.
+ */
 export interface SessionObserver {
-  /** A step of the plan begins or ends at this party; in the offline phase too. */
-  stepStarted?(step: number, name: string, phase: "offline" | "online"): void;
-  stepEnded?(step: number, name: string, phase: "offline" | "online"): void;
-  /** This party has nothing to do until the peer's message number `step` arrives, and goes on with it. */
-  waiting?(step: number): void;
-  resumed?(step: number): void;
+  /** A step of the plan begins at this party, and the one before it has ended; -1 after the last one, which reveals the output. */
+  entered(step: number): void;
+  /** This party has nothing to do until the peer's message comes, and goes on with it. */
+  waiting(): void;
+  resumed(): void;
+  /** A message of the run has left, or has come. @param step to which it belongs, see {@link stepsOfMessages} */
+  sent(step: number, bytes: number): void;
+  received(step: number, bytes: number): void;
 }

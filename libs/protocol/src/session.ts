@@ -19,7 +19,6 @@ export interface SessionOptions {
   /** This party's part of one batch; the session closes it. */
   readonly correlations: PartyCorrelations;
   readonly channel: Channel;
-  readonly observer?: SessionObserver;
 }
 
 type State = "new" | "preparing" | "prepared" | "running" | "done" | "ended";
@@ -39,7 +38,7 @@ export abstract class Session {
   private readonly prefetch: Prefetch;
   private readonly correlations: PartyCorrelations;
   private readonly channel: Channel;
-  private readonly observer?: SessionObserver;
+  private observer?: SessionObserver;
   private state: State = "new";
   private failure?: SessionError;
   private waiter?: Waiter;
@@ -72,7 +71,6 @@ export abstract class Session {
     this.ended.catch(() => undefined);
     this.correlations = options.correlations;
     this.channel = options.channel;
-    this.observer = options.observer;
     this.machine = machines.take(plan, records, operands);
     this.context = this.machine.context;
     this.conversation = new Conversation(this.machine.messages, this.channel);
@@ -80,6 +78,12 @@ export abstract class Session {
     this.instructions = [...this.machine.instructions, this.outputInstruction(this.machine.output)];
     this.channel.onClose((error) => this.closed(error));
     this.channel.receive((step, payload) => this.take(step, payload));
+  }
+
+  /** From now on tells somebody about the run. Before {@link run}: what was before is not told. */
+  observe(observer: SessionObserver): void {
+    this.observer = observer;
+    this.conversation.observer = observer;
   }
 
   /** Something useful for a few microseconds while the peer is waited for: called again and again. */
@@ -106,13 +110,11 @@ export abstract class Session {
   protected async prepareOnce(): Promise<void> {
     this.enter("new", "preparing", "prepare()");
     try {
-      for (const [index, program] of this.machine.programs.entries()) {
-        this.observer?.stepStarted?.(index, this.stepName(index), "offline");
+      for (const program of this.machine.programs) {
         this.expanding = program.expand(this.correlations, () => this.requireAlive());
         await Promise.race([this.expanding, this.ended]);
         this.requireAlive();
         for (const instruction of program.instructions) this.runOffline(instruction);
-        this.observer?.stepEnded?.(index, this.stepName(index), "offline");
         await otherWork();
         this.requireAlive();
       }
@@ -160,7 +162,7 @@ export abstract class Session {
     if (this.state === "running") {
       if (this.blocked) {
         this.blocked = false;
-        this.observer?.resumed?.(step);
+        this.observer?.resumed();
       }
       if (!this.deferred) this.advance();
     } else if (this.state === "preparing" && this.conversation.offlineDone) this.settle();
@@ -206,7 +208,7 @@ export abstract class Session {
 
   private block(): void {
     this.blocked = true;
-    this.observer?.waiting?.(this.conversation.expected);
+    this.observer?.waiting();
     // Hashing waits until the message has left the process, and is done while the peer works.
     setImmediate(() => this.conversation.transcript.settle());
   }
@@ -296,13 +298,8 @@ export abstract class Session {
   }
 
   private observeStep(step: number): void {
-    if (step === this.current || !this.observer) return;
-    if (this.current >= 0) this.observer.stepEnded?.(this.current, this.stepName(this.current), "online");
-    if (step >= 0) this.observer.stepStarted?.(step, this.stepName(step), "online");
+    if (this.observer === undefined || step === this.current) return;
+    this.observer.entered(step);
     this.current = step;
-  }
-
-  private stepName(step: number): string {
-    return this.context.plan.steps[step]?.name ?? "output";
   }
 }

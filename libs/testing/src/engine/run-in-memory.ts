@@ -63,7 +63,6 @@ export function openSessions(model: MaskedModel, records: number, options: RunOp
     weights,
     channel: channels[0],
     correlations: new ExpandedPart({ key: batch.key0.slice() }),
-    observer: options.observers?.[0],
   });
   const corrections = dealing.corrections(batch, records);
   const client = new ClientSession({
@@ -72,7 +71,6 @@ export function openSessions(model: MaskedModel, records: number, options: RunOp
     masked,
     channel: channels[1],
     correlations: new ExpandedPart({ key: batch.key1.slice(), corrections }),
-    observer: options.observers?.[1],
   });
   return { channels, server, client };
 }
@@ -86,6 +84,9 @@ export async function runInMemory(
 ): Promise<Run> {
   const sessions = openSessions(model, records, options);
   await Promise.all([sessions.server.prepare(), sessions.client.prepare()]);
+  const [observer0, observer1] = options.observers ?? [];
+  if (observer0) sessions.server.observe(observer0);
+  if (observer1) sessions.client.observe(observer1);
   const [result] = await Promise.all([
     sessions.client.run(input),
     sessions.server.run(options.beforeReveal ?? (() => undefined)),
