@@ -97,6 +97,7 @@ export class DealerContext implements OnApplicationShutdown {
       const { holder } = certificateFromFiles({
         certificate: config.PARLEY_TLS_CERT,
         privateKey: config.PARLEY_TLS_KEY,
+        authorities: config.PARLEY_TLS_CA,
       });
       const id = config.PARLEY_TRUST_DOMAIN;
       const bundle = readBundle(config.PARLEY_TLS_CA);

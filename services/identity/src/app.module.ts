@@ -71,7 +71,11 @@ export class IdentityContext implements OnApplicationShutdown {
     const audit = await AuditLog.open(database, "identity");
     const keyFile = config.PARLEY_SIGNING_KEY_FILE ?? join(config.PARLEY_DATA_DIR, "signing-key.pem");
     const key = readSigningKey(keyFile, config.PARLEY_ENV === "production");
-    const { holder } = certificateFromFiles({ certificate: config.PARLEY_TLS_CERT, privateKey: config.PARLEY_TLS_KEY });
+    const { holder } = certificateFromFiles({
+      certificate: config.PARLEY_TLS_CERT,
+      privateKey: config.PARLEY_TLS_KEY,
+      authorities: config.PARLEY_TLS_CA,
+    });
     const id = config.PARLEY_TRUST_DOMAIN;
     const bundle = readBundle(config.PARLEY_TLS_CA);
     const fingerprint = organisationFingerprint({ id, bundle, signingKey: key.publicKey });

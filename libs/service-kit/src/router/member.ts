@@ -34,7 +34,11 @@ export class RouterMember {
   ) {}
 
   static join(config: RouterMemberConfig, logger: Logger): RouterMember {
-    const files = { certificate: config.PARLEY_TLS_CERT, privateKey: config.PARLEY_TLS_KEY };
+    const files = {
+      certificate: config.PARLEY_TLS_CERT,
+      privateKey: config.PARLEY_TLS_KEY,
+      authorities: config.PARLEY_TLS_CA,
+    };
     const { holder, close } = certificateFromFiles(files);
     const org = config.PARLEY_TRUST_DOMAIN;
     const bundle = followBundle(config.PARLEY_TLS_CA, (next) => trust.setBundle(org, next));

@@ -1,6 +1,7 @@
 import type { experimental } from "@grpc/grpc-js";
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import { readFileSync, watchFile, unwatchFile } from "node:fs";
+import { readBundle } from "./files.js";
 
 type Provider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
 type IdentityListener = Parameters<Provider["addIdentityCertificateListener"]>[0];
@@ -51,13 +52,16 @@ export class CertificateHolder implements Provider {
   removeCaCertificateListener(_listener: CaListener) {}
 }
 
-/** A certificate from PEM files, read again when they change. */
-export function certificateFromFiles(files: { certificate: string; privateKey: string }): {
+/**
+ * A certificate from PEM files, read again when they change. Its chain is completed from `authorities` (PEM) where it lacks
+ * them, as files of cert-manager do: at first contact a caller knows the authority by its hash only.
+ */
+export function certificateFromFiles(files: { certificate: string; privateKey: string; authorities?: string }): {
   holder: CertificateHolder;
   close: () => void;
 } {
   const read = () => ({
-    certificatePem: readFileSync(files.certificate, "utf8"),
+    certificatePem: completeChain(files.certificate, files.authorities),
     privateKeyPem: readFileSync(files.privateKey, "utf8"),
   });
   const holder = new CertificateHolder(read());
@@ -72,4 +76,12 @@ export function certificateFromFiles(files: { certificate: string; privateKey: s
   };
   watchFile(files.certificate, { interval: 10_000, persistent: false }, reload);
   return { holder, close: () => unwatchFile(files.certificate, reload) };
+}
+
+function completeChain(certificate: string, authorities: string | undefined): string {
+  const chain = readFileSync(certificate, "utf8");
+  if (authorities === undefined) return chain;
+  const held = readBundle(certificate);
+  const lacking = readBundle(authorities).filter((der) => !held.some((own) => own.equals(der)));
+  return [chain.trim(), ...lacking.map((der) => new X509Certificate(der).toString().trim()), ""].join("\n");
 }
