@@ -29,6 +29,6 @@ it.each([
   close();
   const chain = certificates(holder.current.certificatePem);
   expect(chain).toHaveLength(2);
-  expect(new X509Certificate(chain[0]).subject).toContain("CN=identity");
-  expect(new X509Certificate(chain[1]).raw).toEqual(Buffer.from(authority.certificateDer));
+  expect(new X509Certificate(chain[0] ?? "").subject).toContain("CN=identity");
+  expect(new X509Certificate(chain[1] ?? "").raw).toEqual(Buffer.from(authority.certificateDer));
 });
