@@ -425,7 +425,8 @@ export const SPANS = {
   },
   "parley.offline.prepare": {
     kind: "internal",
-    about: "Preparation of a session, before its job exists; linked to the deal of its batch",
+    about:
+      "Preparation of a session, before its job exists; linked to the drawing of its batch, under which the dealer's spans are",
     attributes: [
       "parley.session.id",
       "parley.batch.id",
@@ -436,6 +437,13 @@ export const SPANS = {
       "outcome",
       "error.type",
     ],
+    by: "worker",
+  },
+  "parley.offline.draw": {
+    kind: "internal",
+    about:
+      "Batches of correlations are drawn from the dealer, for this preparation or several; preparations are linked to it",
+    attributes: ["parley.batches", "parley.records", "party", "model", "peer", "error.type"],
     by: "worker",
   },
   "parley.dealer.deal": {

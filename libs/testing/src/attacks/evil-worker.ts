@@ -136,7 +136,7 @@ export class EvilWorker {
       };
       yield { body: { $case: "hello", value: hello } };
       const { id, fingerprint } = await batch(await mask);
-      yield { body: { $case: "batch", value: { batchId: id, fingerprint } } };
+      yield { body: { $case: "batch", value: { batchId: id, fingerprint, traceparent: "" } } };
       for (let i = 0; i < 100 && !(await enough()); i++) await new Promise((resolve) => setTimeout(resolve, 100));
       abort.abort();
     })();

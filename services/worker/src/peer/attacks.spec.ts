@@ -55,7 +55,12 @@ describe("a hostile data owner's worker", () => {
       ["a step again", () => [frame(first.step, 0, first.bytes), frame(first.step, 0, first.bytes)]],
       [
         "a second batch",
-        () => [encodeRequest({ $case: "batch", value: { batchId: randomBytes(16), fingerprint: randomBytes(16) } })],
+        () => [
+          encodeRequest({
+            $case: "batch",
+            value: { batchId: randomBytes(16), fingerprint: randomBytes(16), traceparent: "" },
+          }),
+        ],
       ],
     ];
     const bindWith = (ticket: string) => ({
@@ -65,6 +70,7 @@ describe("a hostile data owner's worker", () => {
       run: 0,
       helloDigest: randomBytes(32),
       traceparent: "",
+      wantsSteps: false,
     });
 
     it.each(afterBatch)(

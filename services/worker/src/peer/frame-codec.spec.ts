@@ -19,7 +19,7 @@ describe("frames", () => {
   it("decodes control messages, and refuses what is neither", () => {
     const control = {
       $case: "batch" as const,
-      value: { batchId: Buffer.alloc(16, 1), fingerprint: Buffer.alloc(16, 2) },
+      value: { batchId: Buffer.alloc(16, 1), fingerprint: Buffer.alloc(16, 2), traceparent: "" },
     };
     expect(decodeRequest(encodeRequest(control))).toEqual({ control });
     expect(() => decodeRequest(Buffer.alloc(0))).toThrow("empty");

@@ -9,6 +9,8 @@ import { Code, ParleyError, peer, probe, toServiceError } from "@parley/proto";
 import {
   answerEcho,
   authenticatePeer,
+  count,
+  knownReason,
   mutualServerCredentials,
   type CertificateHolder,
   type Logger,
@@ -128,6 +130,8 @@ export class PeerServer {
     } catch (error) {
       const failure = sessionFailure(error);
       party?.end(failure);
+      if (failure.code !== Code.CANCELLED && !party?.idle)
+        count("parley.session.ended", { party: "p0", outcome: "failed", reason: knownReason(failure.reason) });
       if (failure.code !== Code.CANCELLED)
         this.logger.info(
           { code: Code[failure.code], reason: failure.reason, agreement: party?.agreementId },

@@ -3,7 +3,15 @@ import { computeMaskId } from "@parley/correlation";
 import { TRANSCRIPT_BYTES, cost } from "@parley/plan";
 import { ClientSession } from "@parley/protocol";
 import { Code, ParleyError, fleet, fromServiceError, peer } from "@parley/proto";
-import { continueTrace, currentTrace, traceparentOf } from "@parley/service-kit";
+import {
+  currentTrace,
+  measure,
+  newTrace,
+  traceparentOf,
+  withSpan,
+  type Span,
+  type TraceContext,
+} from "@parley/service-kit";
 import type { FetchedPart } from "../dealing/dealer-link.js";
 import type { WorkingAgreement } from "../models/agreement.js";
 import { DryExchange } from "../peer/dry-exchange.js";
@@ -15,8 +23,11 @@ import { sessionFailure } from "./failure.js";
 import { bindingDigest, compareHellos, makeHello } from "./hello.js";
 import { Inbox } from "./inbox.js";
 import { recordBatches } from "./record-batches.js";
+import { PartnerSteps } from "../telemetry/partner-steps.js";
+import { RunRecord, type Preparation } from "../telemetry/run-record.js";
+import { partyOf, peerOf, tellFailure, tellRefusal } from "../telemetry/run-telemetry.js";
 import { within } from "./within.js";
-import { checkedSchedule, incomingOf, type PartyDependencies } from "./server-party.js";
+import { checkedSchedule, incomingOf, sessionIdOf, type PartyDependencies } from "./server-party.js";
 
 export interface RunOutcome {
   readonly output: BigInt64Array;
@@ -25,6 +36,9 @@ export interface RunOutcome {
   readonly messages: number;
   readonly bytesP1ToP0: number;
   readonly bytesP0ToP1: number;
+  readonly record: RunRecord;
+  /** P0's steps, where they were asked for. */
+  readonly partner: PartnerSteps | undefined;
 }
 
 const micros = (from: number) => Math.round((performance.now() - from) * 1000);
@@ -47,6 +61,8 @@ export interface RunBinding {
   readonly attemptId: string;
   readonly run: number;
   readonly traceparent: string;
+  /** Whether somebody wants to know what each step took, at both parties. */
+  readonly wantsSteps: boolean;
 }
 
 /** A run that is ready to be bound. */
@@ -54,6 +70,14 @@ interface PreparedRun {
   readonly batchId: Buffer;
   readonly session: ClientSession;
   readonly channel: GrpcChannel;
+  readonly preparation: Preparation;
+}
+
+interface DrawnPart {
+  readonly batchId: Buffer;
+  readonly part: FetchedPart;
+  /** Of the span of its drawing. */
+  readonly trace: TraceContext;
 }
 
 /** P1's side of one stream to a model owner's worker: runs one after the other, each prepared ahead with a batch of its own. */
@@ -62,7 +86,7 @@ export class ClientParty {
   readonly #stream: ClientDuplexStream<Buffer, Buffer>;
   readonly #sink: FrameSink;
   readonly #schedule;
-  readonly #parts: { batchId: Buffer; part: FetchedPart }[] = [];
+  readonly #parts: DrawnPart[] = [];
   #lot = 1;
   /** Batches of the last lot. */
   #drawn = 0;
@@ -74,13 +98,16 @@ export class ClientParty {
   #ready: PreparedRun | undefined;
   #dry: DryExchange | undefined;
   #ended: Error | undefined;
+  #partner: PartnerSteps | undefined;
+  /** Messages with P0's steps that are to come. */
+  #stepsDue = 0;
   #onEnd: () => void = () => {};
-  /** How long the preparation of the last run took. */
-  offlineMicros = 0;
   /** Set once P0's last message of the present run may have come. */
   revealed = false;
   /** Set once the model owner has bound the present run. */
   bound = false;
+  /** What the last run took, as far as it came. */
+  record: RunRecord | undefined;
 
   private constructor(
     private readonly d: ClientPartyDependencies,
@@ -121,7 +148,7 @@ export class ClientParty {
       const certificate0 = await connection.serverCertificate(Math.min(connectMs, d.timeoutMs));
       party = new ClientParty(d, agreement, records, connection);
       await party.greet(certificate0);
-      await party.prepareNext();
+      await party.prepareRun();
       d.connections.succeeded(connection);
       return party;
     } catch (error) {
@@ -133,6 +160,7 @@ export class ClientParty {
         if (failure.code === Code.UNAVAILABLE) d.connections.failed(connection);
         connection.release();
       }
+      tellFailure(agreement, failure);
       throw failure;
     }
   }
@@ -157,43 +185,75 @@ export class ClientParty {
     this.end(new ParleyError(Code.CANCELLED, "SESSION_CLOSED", "the session was closed", ""));
   }
 
+  /** Batches that are drawn and wait for a preparation. */
+  get drawn(): number {
+    return this.#parts.length;
+  }
+
   /** Draws the next batch, expands its part and exchanges the offline shares. @throws ParleyError */
   async prepareNext(): Promise<void> {
-    const started = performance.now();
-    const { d, agreement, records } = this;
     try {
-      while (this.#parts.length === 0) await (this.#drawing ?? this.draw());
-      const next = this.#parts.shift();
-      // The next lot is under way before this one is used up; a failure shows when it is needed.
-      if (this.#drawn > 1 && this.#parts.length <= this.#drawn / 2) this.draw().catch(() => {});
-      const mask = this.#mask;
-      if (!next || !mask) throw new Error("a lot holds a batch, of a known mask");
-      const masked = await d.operands.masked(agreement, mask, () => this.fetchMasked(mask.id));
-      this.requireOpen();
-      const { batchId, part } = next;
-      const channel = new GrpcChannel(this.#sink, incomingOf(this.#schedule, 0), d.poller);
-      this.#channel = channel;
-      this.#stream.write(encodeRequest({ $case: "batch", value: { batchId, fingerprint: part.fingerprint } }));
-      const { correlations } = part;
-      const session = new ClientSession({ plan: agreement.plan, records, masked, correlations, channel });
-      this.#session = session;
-      this.revealed = this.bound = false;
-      await within(session.prepare(), 4 * d.timeoutMs, () => this.close());
-      const ready = (await this.#inbox.next(4 * d.timeoutMs, "ready")).value;
-      if (!ready.fingerprint.equals(part.fingerprint))
-        throw new ParleyError(
-          Code.ABORTED,
-          "BATCH_DIFFERS",
-          "the two parts are not of one batch",
-          "Retried with a new batch.",
-        );
-      this.#ready = { batchId, session, channel };
-      this.offlineMicros = micros(started);
+      await this.prepareRun();
+    } catch (error) {
+      tellFailure(this.agreement, sessionFailure(error));
+      throw error;
+    }
+  }
+
+  private async prepareRun(): Promise<void> {
+    const { agreement, records } = this;
+    const about = {
+      ...partyOf(this),
+      "parley.records": records,
+      "parley.session.id": this.sessionId,
+      peer: peerOf(agreement),
+    };
+    try {
+      // Long before its job: a trace of its own, to which the job's is linked.
+      await withSpan("parley.offline.prepare", about, (span) => this.prepareInSpan(span), { parent: newTrace() });
     } catch (error) {
       const failure = this.outcomeOf(error);
       this.close();
       throw failure;
     }
+  }
+
+  private async prepareInSpan(span: Span<"parley.offline.prepare">) {
+    const started = performance.now();
+    const { d, agreement, records } = this;
+    while (this.#parts.length === 0) await (this.#drawing ?? this.draw());
+    const next = this.#parts.shift();
+    // The next lot is under way before this one is used up; a failure shows when it is needed.
+    if (this.#drawn > 1 && this.#parts.length <= this.#drawn / 2) this.draw().catch(() => {});
+    const mask = this.#mask;
+    if (!next || !mask) throw new Error("a lot holds a batch, of a known mask");
+    const masked = await d.operands.masked(agreement, mask, () => this.fetchMasked(mask.id));
+    this.requireOpen();
+    const { batchId, part } = next;
+    span.link(next.trace);
+    span.set({ "parley.batch.id": batchId.toString("hex") });
+    const channel = new GrpcChannel(this.#sink, incomingOf(this.#schedule, 0), d.poller);
+    this.#channel = channel;
+    const { fingerprint, correlations } = part;
+    const value = { batchId, fingerprint, traceparent: traceparentOf(span.context) };
+    this.#stream.write(encodeRequest({ $case: "batch", value }));
+    const session = new ClientSession({ plan: agreement.plan, records, masked, correlations, channel });
+    this.#session = session;
+    this.revealed = this.bound = false;
+    this.record = undefined;
+    await within(session.prepare(), 4 * d.timeoutMs, () => this.close());
+    const ready = (await this.#inbox.next(4 * d.timeoutMs, "ready")).value;
+    if (!ready.fingerprint.equals(part.fingerprint))
+      throw new ParleyError(
+        Code.ABORTED,
+        "BATCH_DIFFERS",
+        "the two parts are not of one batch",
+        "Retried with a new batch.",
+      );
+    const preparation = { start: started, lasted: performance.now() - started, trace: span.context };
+    this.#ready = { batchId, session, channel, preparation };
+    span.set({ outcome: "succeeded" });
+    measure("parley.offline.duration", preparation.lasted / 1000, partyOf(this), span.context);
   }
 
   /** One dry exchange between two runs: microseconds that the link alone costs. @throws ParleyError */
@@ -220,29 +280,38 @@ export class ClientParty {
     const prepared = this.#ready;
     this.#ready = undefined;
     if (!prepared || !this.#hellos || this.#ended) throw this.#ended ?? new Error("a run is prepared first");
-    const { batchId, session, channel } = prepared;
+    const { batchId, session, channel, preparation } = prepared;
+    const record = new RunRecord(this.agreement, this.records, preparation, bind.wantsSteps);
+    this.record = record;
+    const partner = bind.wantsSteps ? new PartnerSteps(batchId) : undefined;
+    this.#partner = partner;
+    if (partner) this.#stepsDue++;
+    if (record.times) session.observe(record.times);
     // From here on, so that this core is awake when the answer comes.
     const stopPolling = this.d.poller.start(() => session.idle());
     const timer = setTimeout(() => this.end(silent()), this.d.timeoutMs * 4);
     try {
-      const binding = performance.now();
       const helloDigest = bindingDigest(...this.#hellos, batchId);
       this.#stream.write(encodeRequest({ $case: "bind", value: { ...bind, helloDigest } }));
       await this.#inbox.next(this.d.timeoutMs, "bound");
       this.bound = true;
-      const bindMicros = micros(binding);
+      record.bound();
       const before = { ...channel.counters };
       const started = performance.now();
       const output = await session.run(input);
-      const onlineMicros = micros(started);
+      record.online = { start: started, end: performance.now() };
       this.revealed = true;
       const { counters } = channel;
       const messages =
         counters.sentMessages - before.sentMessages + counters.receivedMessages - before.receivedMessages;
       const bytesP1ToP0 = counters.sentBytes - before.sentBytes - TRANSCRIPT_BYTES;
       const bytesP0ToP1 = counters.receivedBytes - before.receivedBytes;
+      Object.assign(record, { messages, sentBytes: bytesP1ToP0, receivedBytes: bytesP0ToP1 });
       this.endRun(channel);
-      return { output, onlineMicros, bindMicros, messages, bytesP1ToP0, bytesP0ToP1 };
+      const [onlineMicros, bindMicros] = [record.online, record.bind].map(({ start, end }) =>
+        Math.round((end - start) * 1000),
+      );
+      return { output, onlineMicros, bindMicros, messages, bytesP1ToP0, bytesP0ToP1, record, partner };
     } catch (error) {
       const failure = this.outcomeOf(error);
       this.close();
@@ -280,7 +349,7 @@ export class ClientParty {
       certificate1: this.connection.ownCertificate,
       records,
       schedule: this.#schedule,
-      traceparent: traceparentOf(currentTrace() ?? continueTrace(undefined)),
+      traceparent: traceparentOf(currentTrace() ?? newTrace()),
     });
     this.#stream.write(encodeRequest({ $case: "hello", value: own }));
     const theirs = (await this.#inbox.next(d.timeoutMs, "hello")).value;
@@ -310,13 +379,21 @@ export class ClientParty {
     const count = Math.max(1, Math.min(this.#lot, d.lot, Math.floor(LOT_BYTES / bytes)));
     this.#lot = 2 * count;
     this.#drawn = count;
-    const traceparent = traceparentOf(currentTrace() ?? continueTrace(undefined));
-    const ids = await d.dealers.createBatches(agreement, mask.id, records, count);
+    const about = { ...partyOf(this), "parley.batches": count, "parley.records": records, peer: peerOf(agreement) };
+    await withSpan("parley.offline.draw", about, ({ context }) => this.drawInTrace(mask.id, count, context), {
+      parent: newTrace(),
+    });
+  }
+
+  private async drawInTrace(maskId: Buffer, count: number, trace: TraceContext) {
+    const { d, agreement, records } = this;
+    const traceparent = traceparentOf(trace);
+    const ids = await d.dealers.createBatches(agreement, maskId, records, count);
     await recordBatches(d.fleet, agreement, records, ids, fleet.Party.PARTY_CLIENT, traceparent);
     this.requireOpen();
-    this.#stream.write(encodeRequest({ $case: "lot", value: { batchIds: [...ids] } }));
-    const parts = await d.dealers.fetchParts(agreement, mask.id, ids, records);
-    parts.forEach((part, i) => this.#parts.push({ batchId: ids[i], part }));
+    this.#stream.write(encodeRequest({ $case: "lot", value: { batchIds: [...ids], traceparent } }));
+    const parts = await d.dealers.fetchParts(agreement, maskId, ids, records).catch(tellRefusal);
+    parts.forEach((part, i) => this.#parts.push({ batchId: ids[i], part, trace }));
     if (this.#ended) this.closeParts();
     this.requireOpen();
   }
@@ -375,13 +452,27 @@ export class ClientParty {
   private take(data: Buffer) {
     try {
       const message = decodeResponse(data);
-      if ("control" in message) return this.#inbox.put(message.control);
+      if ("control" in message) {
+        if (message.control.$case === "steps") return this.takeSteps(message.control.value);
+        return this.#inbox.put(message.control);
+      }
       const receiver = this.#dry && !this.#dry.over ? this.#dry : this.#channel;
       if (!receiver) throw new RangeError("a share came outside of a run");
       receiver.accept(message.frame);
     } catch (error) {
       this.end(sessionFailure(error));
     }
+  }
+
+  /** P0 tells its steps once for each run of which they were asked for. */
+  private takeSteps(steps: peer.Steps) {
+    if (--this.#stepsDue < 0) throw new RangeError("steps came that nobody had asked for");
+    this.#partner?.put(steps);
+  }
+
+  /** Once the Hellos are exchanged. */
+  get sessionId(): string | undefined {
+    return this.#hellos && sessionIdOf(this.#hellos);
   }
 
   private end(error: Error) {

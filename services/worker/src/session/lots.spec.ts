@@ -41,7 +41,7 @@ describe("many runs on one stream", () => {
     };
     const batches = (count: number) =>
       Array.from({ length: count }, () => scene.dealer.newBatch(scene.agreement.maskId, 1));
-    const lot = (batchIds: Buffer[]) => encodeRequest({ $case: "lot", value: { batchIds } });
+    const lot = (batchIds: Buffer[]) => encodeRequest({ $case: "lot", value: { batchIds, traceparent: "" } });
     const PEER_MESSAGE = "SESSION_PEER_MESSAGE";
 
     it.each([0, 129])("a lot of %i batches ends the stream", async (count) => {

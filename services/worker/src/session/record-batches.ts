@@ -1,6 +1,7 @@
 import type { fleet } from "@parley/proto";
 import type { FleetLink } from "../fleet/fleet-link.js";
 import type { WorkingAgreement } from "../models/agreement.js";
+import { tellRefusal } from "../telemetry/run-telemetry.js";
 
 /** Has the own access point record batches durably, before any byte of theirs is used. @throws ParleyError ALREADY_EXISTS */
 export async function recordBatches(
@@ -16,5 +17,5 @@ export async function recordBatches(
     batchIds.map((batchId) =>
       link.ask({ $case: "recordBatch", value: { batchId, agreementDigest, records, party, traceparent } }),
     ),
-  );
+  ).catch(tellRefusal);
 }

@@ -1,7 +1,18 @@
-import { schedule, type Schedule } from "@parley/plan";
+import { TRANSCRIPT_BYTES, schedule, type Schedule } from "@parley/plan";
 import { ServerSession } from "@parley/protocol";
 import { Code, ParleyError, fleet, type peer } from "@parley/proto";
-import { continueTrace, traceparentOf, withTrace, type Logger, type Peer } from "@parley/service-kit";
+import {
+  foreignTrace,
+  measure,
+  startSpan,
+  traceparentOf,
+  withSpan,
+  withTrace,
+  type Logger,
+  type Peer,
+  type Span,
+  type TraceContext,
+} from "@parley/service-kit";
 import { verifyLeaf } from "@parley/agreement";
 import type { DealerLink, FetchedPart } from "../dealing/dealer-link.js";
 import type { FleetLink } from "../fleet/fleet-link.js";
@@ -16,6 +27,9 @@ import { sessionFailure } from "./failure.js";
 import { bindingDigest, compareHellos, makeHello } from "./hello.js";
 import { Inbox } from "./inbox.js";
 import { recordBatches } from "./record-batches.js";
+import { RunRecord, type Preparation } from "../telemetry/run-record.js";
+import { compactSteps } from "../telemetry/run-steps.js";
+import { partyOf, peerOf, tellRefusal, tellRun } from "../telemetry/run-telemetry.js";
 import { within } from "./within.js";
 
 export interface PartyDependencies {
@@ -50,7 +64,7 @@ const PARTING_MS = 100;
  */
 export class ServerParty {
   readonly #inbox = new Inbox<RequestControl>();
-  readonly #parts = new Map<string, Promise<FetchedPart>>();
+  readonly #parts = new Map<string, Drawn>();
   #run: Run | undefined;
   #schedule: Schedule | undefined;
   #channel: GrpcChannel | undefined;
@@ -75,6 +89,8 @@ export class ServerParty {
 
   /** True while a ticket is bound: the run must be let finish. */
   bound = false;
+  /** True while P1 is waited for: a stream that ends then has failed nobody. */
+  idle = false;
 
   /** Of the agreement under which the session runs, once known. */
   get agreementId(): string | undefined {
@@ -90,7 +106,7 @@ export class ServerParty {
     }
     const { control } = message;
     if (control.$case === "dry") return this.answerDry();
-    if (control.$case === "lot") return this.takeLot(control.value.batchIds);
+    if (control.$case === "lot") return this.takeLot(control.value);
     if (control.$case === "batch") this.beginRun();
     this.#inbox.put(control);
   }
@@ -115,7 +131,8 @@ export class ServerParty {
   async serve(): Promise<void> {
     const { d } = this;
     const theirs = (await this.#inbox.next(d.timeoutMs, "hello")).value;
-    return withTrace(continueTrace(theirs.traceparent), async () => {
+    const { parent } = foreignTrace(theirs.traceparent);
+    return withTrace(parent, async () => {
       const agreement = this.admit(theirs.agreementDigest);
       const { mask } = agreement;
       if (!mask) throw refused("the model's mask is not ready yet", "Try again in a moment.");
@@ -129,7 +146,7 @@ export class ServerParty {
           certificate1: this.peer.thumbprint,
           records: theirs.records,
           schedule,
-          traceparent: traceparentOf(continueTrace(theirs.traceparent)),
+          traceparent: traceparentOf(parent),
         });
         compareHellos(own, theirs);
         this.#schedule = schedule;
@@ -138,9 +155,11 @@ export class ServerParty {
         this.sink.write(encodeResponse({ $case: "hello", value: own }));
         for (let wait = d.timeoutMs; ; wait = d.idleMs) {
           const batch = (await this.#inbox.next(wait, "batch")).value;
+          this.idle = false;
           if (this.#number === 0n) await this.openSession(agreement);
-          await this.prepare(run, batch);
-          await this.bindAndRun(run, batch);
+          const preparation = await this.prepare(run, batch);
+          this.idle = true;
+          await this.bindAndRun(run, batch, preparation);
           if (!this.#last) continue;
           await new Promise((resolve) => setTimeout(resolve, PARTING_MS));
           throw this.#last;
@@ -156,7 +175,14 @@ export class ServerParty {
   /** A place among the prepared sessions of the agreement: from here until the run has ended. */
   private async openSession({ digest }: WorkingAgreement) {
     const number = ++sessions;
-    await this.d.fleet.ask({ $case: "openSession", value: { agreementDigest: digest, session: number } });
+    await this.d.fleet
+      .ask({ $case: "openSession", value: { agreementDigest: digest, session: number } })
+      .catch((error: unknown) => {
+        // Told apart from an access point that is lost while a run is bound: here nothing is.
+        if (!(error instanceof ParleyError) || error.code !== Code.UNAVAILABLE) throw error;
+        const message = "the model owner's worker is without its access point for now";
+        throw new ParleyError(error.code, "PEER_NOT_READY", message, "Tried again in a moment.", {}, { cause: error });
+      });
     this.#number = number;
   }
 
@@ -166,7 +192,7 @@ export class ServerParty {
   }
 
   private closeParts() {
-    for (const part of this.#parts.values()) part.then(({ correlations }) => correlations.close()).catch(() => {});
+    for (const { part } of this.#parts.values()) part.then(({ correlations }) => correlations.close()).catch(() => {});
     this.#parts.clear();
   }
 
@@ -183,28 +209,36 @@ export class ServerParty {
   }
 
   /** Batches of runs to come; at any time after the Hello, so that their parts are here when they are needed. */
-  private takeLot(batchIds: readonly Buffer[]) {
+  private takeLot({ batchIds, traceparent }: peer.Lot) {
     if (!this.#run || batchIds.length < 1 || this.#parts.size + batchIds.length > MOST_HELD)
       throw new RangeError(`a lot of ${batchIds.length} batches cannot be taken now`);
-    this.draw(this.#run, batchIds);
+    this.draw(this.#run, batchIds, traceparent);
   }
 
   /** Records batches and fetches their parts, all together. */
-  private draw({ agreement, maskId, records }: Run, ids: readonly Buffer[]) {
+  private draw(run: Run, ids: readonly Buffer[], traceparent: string) {
+    const { agreement, records } = run;
+    const about = { ...partyOf(run), "parley.batches": ids.length, "parley.records": records, peer: peerOf(agreement) };
+    const fetch = ({ context }: Span) => {
+      const drawn = this.fetch(run, ids, context);
+      ids.forEach((id, i) => {
+        const part = drawn.then((parts) => parts[i]);
+        part.catch(() => {}); // whoever takes the batch is told
+        this.#parts.set(id.toString("hex"), { part, trace: context });
+      });
+      return drawn;
+    };
+    withSpan("parley.offline.draw", about, fetch, foreignTrace(traceparent)).catch(() => {});
+  }
+
+  private async fetch({ agreement, maskId, records }: Run, ids: readonly Buffer[], trace: TraceContext) {
     const { d } = this;
-    const drawn = (async () => {
-      await recordBatches(d.fleet, agreement, records, ids, fleet.Party.PARTY_SERVER);
-      await d.operands.weights(agreement); // first: a part that was fetched must reach a session
-      const parts = await d.dealers.fetchParts(agreement, maskId, ids, records);
-      if (!this.#ended) return parts;
-      parts.forEach(({ correlations }) => correlations.close());
-      throw this.#ended;
-    })();
-    ids.forEach((id, i) => {
-      const part = drawn.then((parts) => parts[i]);
-      part.catch(() => {}); // whoever takes the batch is told
-      this.#parts.set(id.toString("hex"), part);
-    });
+    await recordBatches(d.fleet, agreement, records, ids, fleet.Party.PARTY_SERVER, traceparentOf(trace));
+    await d.operands.weights(agreement); // first: a part that was fetched must reach a session
+    const parts = await d.dealers.fetchParts(agreement, maskId, ids, records).catch(tellRefusal);
+    if (!this.#ended) return parts;
+    parts.forEach(({ correlations }) => correlations.close());
+    throw this.#ended;
   }
 
   /** The agreement of the peer's Hello, under which its certificate must be good. */
@@ -237,16 +271,36 @@ export class ServerParty {
     }
   }
 
-  private async prepare(run: Run, { batchId, fingerprint }: peer.Batch) {
+  private prepare(run: Run, batch: peer.Batch): Promise<Preparation> {
+    const { agreement, records, hellos } = run;
+    const about = {
+      ...partyOf(run),
+      "parley.batch.id": batch.batchId.toString("hex"),
+      "parley.session.id": sessionIdOf(hellos),
+      "parley.records": records,
+      peer: peerOf(agreement),
+    };
+    const prepare = (span: Span<"parley.offline.prepare">) => this.prepareInSpan(run, batch, span);
+    return withSpan("parley.offline.prepare", about, prepare, foreignTrace(batch.traceparent));
+  }
+
+  private async prepareInSpan(
+    run: Run,
+    { batchId, fingerprint, traceparent }: peer.Batch,
+    span: Span<"parley.offline.prepare">,
+  ): Promise<Preparation> {
+    const started = performance.now();
     const { d } = this;
+    if (this.#ended) throw this.#ended; // the batch came before the end was noticed; the lot that it is of is gone
     const key = batchId.toString("hex");
     if (!this.#parts.has(key)) {
       if (this.#parts.size > 0) throw new RangeError("a batch came that is not of the lot");
-      this.draw(run, [Buffer.from(batchId)]);
+      this.draw(run, [Buffer.from(batchId)], traceparent);
     }
     const drawn = this.#parts.get(key);
+    if (drawn) span.link(drawn.trace);
     const weights = await d.operands.weights(run.agreement);
-    const part = await drawn;
+    const part = await drawn?.part;
     this.#parts.delete(key);
     if (!part) throw new Error("a batch was drawn");
     if (!part.fingerprint.equals(fingerprint)) {
@@ -269,9 +323,13 @@ export class ServerParty {
     this.#session = session;
     await within(session.prepare(), 4 * d.timeoutMs, () => session.destroy());
     this.sink.write(encodeResponse({ $case: "ready", value: { fingerprint: part.fingerprint } }));
+    const lasted = performance.now() - started;
+    span.set({ outcome: "succeeded" });
+    measure("parley.offline.duration", lasted / 1000, partyOf(run), span.context);
+    return { start: started, lasted, trace: span.context };
   }
 
-  private async bindAndRun({ agreement, hellos, records }: Run, { batchId }: peer.Batch) {
+  private async bindAndRun({ agreement, hellos, records }: Run, { batchId }: peer.Batch, preparation: Preparation) {
     const { d } = this;
     const session = this.#session;
     const channel = this.#channel;
@@ -286,8 +344,13 @@ export class ServerParty {
         { field: "helloDigest" },
       );
     this.requireActive(agreement);
+    this.idle = false;
     this.bound = true; // or soon: the access point may have recorded it already
-    const { ticket, jobId, attemptId, run, traceparent } = bind;
+    const { ticket, jobId, attemptId, run, wantsSteps } = bind;
+    const span = this.runSpan(bind, agreement, hellos, preparation);
+    const traceparent = traceparentOf(span.context);
+    const record = new RunRecord(agreement, records, preparation, wantsSteps || span.isRecording);
+    if (record.times) session.observe(record.times);
     // From here on, so that this core is awake when the first share comes.
     const stopPolling = d.poller.start(() => session.idle());
     const asked = d.fleet.ask({
@@ -307,18 +370,28 @@ export class ServerParty {
     await asked.catch((error: unknown) => {
       stopPolling();
       this.bound = false;
+      tellRun(span, undefined, sessionFailure(error).reason);
       throw error;
     });
+    record.bound();
+    let failed: string | undefined;
     const before = { ...channel.counters };
     const timer = setTimeout(
       () => session.destroy(),
       d.timeoutMs + schedule(agreement.plan, records).messages.length * 1000,
     );
     try {
+      const started = performance.now();
       const done = session.run(() => this.requireActive(agreement));
       this.sink.write(encodeResponse({ $case: "bound", value: {} }));
       await done;
+      record.online = { start: started, end: performance.now() };
       this.endRun(channel);
+      // In a later turn, so that the last message has left.
+      if (wantsSteps) setImmediate(() => this.tellSteps(record, batchId));
+    } catch (error) {
+      failed = sessionFailure(this.#ended ?? error).reason;
+      throw error;
     } finally {
       clearTimeout(timer);
       stopPolling();
@@ -332,6 +405,12 @@ export class ServerParty {
         bytesSent: BigInt(sentBytes - before.sentBytes),
         batchId,
       };
+      const { receivedMessages, sentMessages } = channel.counters;
+      record.messages = receivedMessages + sentMessages - before.receivedMessages - before.sentMessages;
+      record.receivedBytes = receivedBytes - before.receivedBytes - (failed === undefined ? TRANSCRIPT_BYTES : 0);
+      record.sentBytes = sentBytes - before.sentBytes;
+      this.idle = true; // what failed is told here
+      setImmediate(() => tellRun(span, record, failed));
       d.fleet
         .askSurely({ $case: "runEnded", value })
         .catch((error: unknown) =>
@@ -342,6 +421,30 @@ export class ServerParty {
         );
       this.closeSession();
     }
+  }
+
+  /** The run at this party: under the job's trace, or linked to it, as this organisation wants. */
+  private runSpan(
+    { traceparent, jobId, attemptId, run }: peer.Bind,
+    agreement: WorkingAgreement,
+    hellos: Run["hellos"],
+    { trace }: Preparation,
+  ) {
+    const { parent, links } = foreignTrace(traceparent);
+    const about = {
+      ...partyOf({ agreement }),
+      "parley.job.id": jobId,
+      "parley.attempt.id": attemptId,
+      "parley.run": run,
+      "parley.session.id": sessionIdOf(hellos),
+      "parley.records": hellos[0].records,
+      peer: peerOf(agreement),
+    };
+    return startSpan("parley.run", about, { parent, links: [...links, trace] });
+  }
+
+  private tellSteps(record: RunRecord, batchId: Buffer) {
+    if (!this.#ended) this.sink.write(encodeResponse({ $case: "steps", value: compactSteps(record, batchId) }));
   }
 
   /** The run is over: its memory goes back, the stream is free for the next batch. */
@@ -363,6 +466,15 @@ export class ServerParty {
       );
   }
 }
+
+/** A part, on its way or here, and the span of its drawing. */
+interface Drawn {
+  readonly part: Promise<FetchedPart>;
+  readonly trace: TraceContext;
+}
+
+/** Told in spans of both parties: 8 of the random bytes that P1 drew for the stream. */
+export const sessionIdOf = ([{ nonce }]: readonly peer.Hello[]) => nonce.toString("hex", 0, 8);
 
 /** What all runs of a stream share. */
 interface Run {

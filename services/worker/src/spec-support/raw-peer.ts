@@ -78,7 +78,7 @@ export class RawPeer {
   }
 
   batch(batchId: Buffer, fingerprint: Buffer): this {
-    return this.send(encodeRequest({ $case: "batch", value: { batchId, fingerprint } }));
+    return this.send(encodeRequest({ $case: "batch", value: { batchId, fingerprint, traceparent: "" } }));
   }
 
   /** Random bytes in place of this party's offline shares: shares look like that. */

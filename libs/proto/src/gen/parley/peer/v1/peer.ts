@@ -55,6 +55,9 @@ export interface SessionResponse {
     | //
     /** The ticket is bound; the run may start. */
     { $case: "bound"; value: Bound }
+    | //
+    /** What the run took at P0, where P1 asked for it. After the last frame of the run; nothing waits for it for long. */
+    { $case: "steps"; value: Steps }
     | undefined;
 }
 
@@ -92,6 +95,8 @@ export interface Hello {
 export interface Lot {
   /** Batch ids, 16 bytes each, at most 64. */
   batchIds: Buffer[];
+  /** W3C traceparent of their drawing. */
+  traceparent: string;
 }
 
 /**
@@ -107,6 +112,8 @@ export interface Batch {
   batchId: Buffer;
   /** Fingerprint that P1's part holds, 16 bytes. */
   fingerprint: Buffer;
+  /** W3C traceparent of the preparation. */
+  traceparent: string;
 }
 
 /** The run is prepared. */
@@ -129,6 +136,29 @@ export interface Bind {
   helloDigest: Buffer;
   /** W3C traceparent of the job. */
   traceparent: string;
+  /** Whether P0 tells what the run took: Steps. */
+  wantsSteps: boolean;
+}
+
+/** What a run took at P0: times only, microseconds by its own clock. Its messages and bytes follow from the plan. */
+export interface Steps {
+  /** The batch of the run, 16 bytes. */
+  batchId: Buffer;
+  /** Binding. */
+  bindMicros: number;
+  /** How long before the binding the preparation began. */
+  offlineAgoMicros: number;
+  /** Preparation. */
+  offlineMicros: number;
+  /**
+   * Per step of the plan, in order, and last the output's: its beginning, since that of the binding. All three are 0 for a
+   * step that P0 has no part in.
+   */
+  startMicros: number[];
+  /** How long each took. */
+  durationMicros: number[];
+  /** Of that, waiting for P1. */
+  waitMicros: number[];
 }
 
 /** The run may start. */
@@ -317,6 +347,9 @@ export const SessionResponse: MessageFns<SessionResponse> = {
       case "bound":
         Bound.encode(message.body.value, writer.uint32(34).fork()).join();
         break;
+      case "steps":
+        Steps.encode(message.body.value, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -366,6 +399,14 @@ export const SessionResponse: MessageFns<SessionResponse> = {
             message.body = { $case: "bound", value: Bound.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.body = { $case: "steps", value: Steps.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -405,6 +446,12 @@ export const SessionResponse: MessageFns<SessionResponse> = {
       case "bound": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "bound", value: Bound.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "steps": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "steps", value: Steps.fromPartial(object.body.value) };
         }
         break;
       }
@@ -627,13 +674,16 @@ export const Hello: MessageFns<Hello> = {
 };
 
 function createBaseLot(): Lot {
-  return { batchIds: [] };
+  return { batchIds: [], traceparent: "" };
 }
 
 export const Lot: MessageFns<Lot> = {
   encode(message: Lot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.batchIds) {
       writer.uint32(10).bytes(v!);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(18).string(message.traceparent);
     }
     return writer;
   },
@@ -659,6 +709,14 @@ export const Lot: MessageFns<Lot> = {
             message.batchIds.push(Buffer.from(reader.bytes()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -677,6 +735,7 @@ export const Lot: MessageFns<Lot> = {
   fromPartial<I extends Exact<DeepPartial<Lot>, I>>(object: I): Lot {
     const message = createBaseLot();
     message.batchIds = object.batchIds?.map((e) => e) || [];
+    message.traceparent = object.traceparent ?? "";
     return message;
   },
 };
@@ -725,7 +784,7 @@ export const Dry: MessageFns<Dry> = {
 };
 
 function createBaseBatch(): Batch {
-  return { batchId: Buffer.alloc(0), fingerprint: Buffer.alloc(0) };
+  return { batchId: Buffer.alloc(0), fingerprint: Buffer.alloc(0), traceparent: "" };
 }
 
 export const Batch: MessageFns<Batch> = {
@@ -735,6 +794,9 @@ export const Batch: MessageFns<Batch> = {
     }
     if (message.fingerprint.length !== 0) {
       writer.uint32(18).bytes(message.fingerprint);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(26).string(message.traceparent);
     }
     return writer;
   },
@@ -768,6 +830,14 @@ export const Batch: MessageFns<Batch> = {
             message.fingerprint = Buffer.from(reader.bytes());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -787,6 +857,7 @@ export const Batch: MessageFns<Batch> = {
     const message = createBaseBatch();
     message.batchId = object.batchId ?? Buffer.alloc(0);
     message.fingerprint = object.fingerprint ?? Buffer.alloc(0);
+    message.traceparent = object.traceparent ?? "";
     return message;
   },
 };
@@ -847,7 +918,15 @@ export const Ready: MessageFns<Ready> = {
 };
 
 function createBaseBind(): Bind {
-  return { ticket: "", jobId: "", attemptId: "", run: 0, helloDigest: Buffer.alloc(0), traceparent: "" };
+  return {
+    ticket: "",
+    jobId: "",
+    attemptId: "",
+    run: 0,
+    helloDigest: Buffer.alloc(0),
+    traceparent: "",
+    wantsSteps: false,
+  };
 }
 
 export const Bind: MessageFns<Bind> = {
@@ -869,6 +948,9 @@ export const Bind: MessageFns<Bind> = {
     }
     if (message.traceparent !== "") {
       writer.uint32(50).string(message.traceparent);
+    }
+    if (message.wantsSteps !== false) {
+      writer.uint32(56).bool(message.wantsSteps);
     }
     return writer;
   },
@@ -934,6 +1016,14 @@ export const Bind: MessageFns<Bind> = {
             message.traceparent = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.wantsSteps = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -957,6 +1047,184 @@ export const Bind: MessageFns<Bind> = {
     message.run = object.run ?? 0;
     message.helloDigest = object.helloDigest ?? Buffer.alloc(0);
     message.traceparent = object.traceparent ?? "";
+    message.wantsSteps = object.wantsSteps ?? false;
+    return message;
+  },
+};
+
+function createBaseSteps(): Steps {
+  return {
+    batchId: Buffer.alloc(0),
+    bindMicros: 0,
+    offlineAgoMicros: 0,
+    offlineMicros: 0,
+    startMicros: [],
+    durationMicros: [],
+    waitMicros: [],
+  };
+}
+
+export const Steps: MessageFns<Steps> = {
+  encode(message: Steps, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.batchId.length !== 0) {
+      writer.uint32(10).bytes(message.batchId);
+    }
+    if (message.bindMicros !== 0) {
+      writer.uint32(16).uint32(message.bindMicros);
+    }
+    if (message.offlineAgoMicros !== 0) {
+      writer.uint32(24).uint32(message.offlineAgoMicros);
+    }
+    if (message.offlineMicros !== 0) {
+      writer.uint32(32).uint32(message.offlineMicros);
+    }
+    if (message.startMicros.length !== 0) {
+      writer.uint32(42).fork();
+      for (const v of message.startMicros) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.durationMicros.length !== 0) {
+      writer.uint32(50).fork();
+      for (const v of message.durationMicros) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.waitMicros.length !== 0) {
+      writer.uint32(58).fork();
+      for (const v of message.waitMicros) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Steps {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSteps();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.batchId = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bindMicros = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.offlineAgoMicros = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.offlineMicros = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag === 40) {
+              message.startMicros.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.startMicros.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 6: {
+            if (tag === 48) {
+              message.durationMicros.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 50) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.durationMicros.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 7: {
+            if (tag === 56) {
+              message.waitMicros.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 58) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.waitMicros.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Steps>, I>>(base?: I): Steps {
+    return Steps.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Steps>, I>>(object: I): Steps {
+    const message = createBaseSteps();
+    message.batchId = object.batchId ?? Buffer.alloc(0);
+    message.bindMicros = object.bindMicros ?? 0;
+    message.offlineAgoMicros = object.offlineAgoMicros ?? 0;
+    message.offlineMicros = object.offlineMicros ?? 0;
+    message.startMicros = object.startMicros?.map((e) => e) || [];
+    message.durationMicros = object.durationMicros?.map((e) => e) || [];
+    message.waitMicros = object.waitMicros?.map((e) => e) || [];
     return message;
   },
 };
