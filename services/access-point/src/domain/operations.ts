@@ -112,11 +112,11 @@ export class Operations {
     });
   }
 
-  /** Takes no new attempts, and lets workers finish what they run, for at most `ms`; what takes longer they hold until the next start. */
+  /** Takes no new attempts and binds no more runs; lets workers finish what they run, for at most `ms`. What takes longer they hold until the next start. */
   async drain(ms: number) {
     this.parts.link.drain();
     this.parts.dispatcher.close();
-    await this.parts.dispatcher.idle(ms);
+    await Promise.all([this.parts.dispatcher.idle(ms), this.parts.runDesk.drain(ms)]);
     await this.parts.vault.group.run(() => {}); // what has ended is on disk
   }
 

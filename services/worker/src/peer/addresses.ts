@@ -49,7 +49,7 @@ export class Addresses {
   async of(endpoints: readonly string[]): Promise<Address[]> {
     const lists = await Promise.all(endpoints.map((endpoint) => this.look(endpoint)));
     const good = lists.flatMap((list) => this.usable(list));
-    const found = good.length > 0 ? good : lists.flat();
+    const found = good.length > 0 ? good : this.leastFailed(lists.flat());
     return [...new Map(found.map((address) => [address.target, address])).values()].slice(0, MOST);
   }
 
@@ -62,6 +62,13 @@ export class Addresses {
 
   succeeded({ target }: Address): void {
     this.#failed.delete(target);
+  }
+
+  /** Where all failed: those that did so least often in a row. */
+  private leastFailed(list: readonly Address[]): Address[] {
+    const waitOf = ({ target }: Address) => this.#failed.get(target)?.wait ?? 0;
+    const least = Math.min(...list.map(waitOf));
+    return list.filter((address) => waitOf(address) === least);
   }
 
   /** Of both kinds of a host's addresses, IPv4 and IPv6, those that its resolver put first: the others lead to the same workers. */

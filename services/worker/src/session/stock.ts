@@ -247,12 +247,17 @@ export class Stock {
 
   /** A stream that rests, prepared again; else a new one. */
   private async next(id: string, records: number): Promise<ClientParty> {
-    const resting = this.#resting.get(key(id, records)) ?? [];
-    for (let party = resting.shift(); party; party = resting.shift())
-      if (party.usable) {
-        await party.prepareNext();
-        return party;
-      }
+    // Asked for anew each time: while one is prepared, others come and go.
+    const shift = () => this.#resting.get(key(id, records))?.shift();
+    for (let party = shift(); party; party = shift())
+      if (party.usable)
+        try {
+          await party.prepareNext();
+          return party;
+        } catch (error) {
+          // Its worker has gone, or stops: another stream will do.
+          if (!(error instanceof ParleyError) || error.code !== Code.UNAVAILABLE) throw error;
+        }
     return this.prepare(id, records);
   }
 

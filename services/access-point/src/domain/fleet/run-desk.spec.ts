@@ -1,3 +1,4 @@
+import { Code } from "@parley/proto";
 import { createLogger } from "@parley/service-kit";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -81,5 +82,15 @@ describe("a run whose worker is lost", () => {
     expect(used()).toBe(4);
     expect(vault.ledger.unreported().map(({ state }) => state)).toEqual(["revealed"]);
     expect(vault.audit.list("job_1", 0, 10).map(({ action }) => action)).toEqual(["run.presumed-revealed"]);
+  });
+
+  it("of before a start does not hold an access point that stops; that one binds no more runs", async () => {
+    const bind = { ticket: "", agreementDigest: Buffer.alloc(0), batchId: Buffer.alloc(0), jobId: "", attemptId: "" };
+    const more = { run: 0, records: 1, peerCertificate: Buffer.alloc(0), traceparent: "" };
+    await desk.drain(60_000); // nothing is bound in this process: the run is one of before its start
+    await expect(desk.bind({ ...bind, ...more }, worker())).rejects.toMatchObject({
+      code: Code.UNAVAILABLE,
+      reason: "DRAINING",
+    });
   });
 });

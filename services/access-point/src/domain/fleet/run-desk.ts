@@ -6,6 +6,7 @@ import { isCurrent, type HeldAgreement } from "../../store/agreements.js";
 import type { BoundRun } from "../../store/run-ledger.js";
 import type { Vault } from "../../store/vault.js";
 import type { Changes } from "../changes.js";
+import { pause } from "../pause.js";
 import { planOf } from "../plans.js";
 import { denied, invalid, precondition } from "../refusal.js";
 import type { Tickets } from "../tickets.js";
@@ -29,6 +30,8 @@ const refusedAsUsed = <T>(work: Promise<T>): Promise<T> =>
 
 /** How long a bound run may stay without word from its worker before its records count as revealed. */
 const PRESUME_MS = 60_000;
+/** How often it is looked whether all bound runs have ended. */
+const LOOK_MS = 20;
 
 /**
  * What an organisation's workers ask its access point before anything irreversible: a batch is recorded before its part is
@@ -37,6 +40,8 @@ const PRESUME_MS = 60_000;
 export class RunDesk {
   /** Bound runs under way now, with the agreement's digest. Their sessions are no longer prepared ones. */
   private readonly bound = new Map<string, string>();
+  private binding = 0;
+  private draining = false;
   private readonly openings = new OpeningRate("sessions were opened");
   private readonly batches = new OpeningRate("batches were named");
 
@@ -90,7 +95,26 @@ export class RunDesk {
     return withSpan("parley.bind", attributes, () => refusedAsUsed(this.bindInTrace(request, worker)), { parent });
   }
 
+  /** The access point stops: no more runs are bound, and those that are may end, for at most `ms`. */
+  async drain(ms: number): Promise<void> {
+    this.draining = true;
+    const isBusy = () => this.binding > 0 || this.bound.size > 0;
+    for (const until = performance.now() + ms; isBusy() && performance.now() < until;) await pause(LOOK_MS);
+  }
+
   private async bindInTrace(request: fleet.BindRun, worker: AttachedWorker): Promise<void> {
+    if (this.draining)
+      throw new ParleyError(
+        Code.UNAVAILABLE,
+        "DRAINING",
+        `the access point of ${this.own.id} is shutting down`,
+        "The run is tried again.",
+      );
+    this.binding++;
+    await this.bindNow(request, worker).finally(() => this.binding--);
+  }
+
+  private async bindNow(request: fleet.BindRun, worker: AttachedWorker): Promise<void> {
     const agreement = this.inForce(hexOf(request.agreementDigest, 32, "an agreement digest"));
     if (agreement.party !== 0)
       throw denied("NOT_MODEL_OWNER", `${this.own.id} is not the model owner of agreement ${agreement.id}`);
