@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { WorkerContext } from "../app.module.js";
 import { Scene } from "../spec-support/scene.js";
 
+const until = (check: () => void) => vi.waitFor(check, { timeout: 30_000 });
+
 const freePort = () =>
   new Promise<number>((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
@@ -31,27 +33,27 @@ describe("a worker that is stopped", () => {
     await scene.keepPrepared(2);
     const go = holdFirstBind();
     const running = scene.expectExact(1);
-    await vi.waitFor(() => expect(scene.a.of("bindRun")).toHaveLength(1));
+    await until(() => expect(scene.a.of("bindRun")).toHaveLength(1));
     const crossed: Promise<void>[] = [];
     scene.b.onAsk = ({ $case }) => {
       if ($case === "draining") crossed.push(scene.expectExact(1)); // it is answered after that order
     };
     const stopped = worker("worker-b").close();
-    await vi.waitFor(() => expect(crossed).toHaveLength(1));
+    await until(() => expect(crossed).toHaveLength(1));
     go();
     await Promise.all([running, ...crossed]);
     await stopped;
-    await vi.waitFor(() => expect(sessions("worker-a")).toBe(0));
+    await until(() => expect(sessions("worker-a")).toBe(0));
   });
 
   it("of the data owner: says in its next hello that it runs nothing, where the access point was away", async () => {
     scene = await Scene.start();
     const go = holdFirstBind();
     const running = scene.expectExact(1);
-    await vi.waitFor(() => expect(scene.a.of("bindRun")).toHaveLength(1));
+    await until(() => expect(scene.a.of("bindRun")).toHaveLength(1));
     scene.b.breakStreams();
     const stopped = worker("worker-b").close();
-    await vi.waitFor(() => expect(scene.b.of("hello").at(-1)).toMatchObject({ concurrency: 0, endpoint: "" }));
+    await until(() => expect(scene.b.of("hello").at(-1)).toMatchObject({ concurrency: 0, endpoint: "" }));
     go();
     await Promise.all([running, stopped]);
   });
@@ -68,14 +70,14 @@ describe("a worker that is stopped", () => {
       while (!isOver) await scene.expectExact(1);
     };
     const callers = Promise.all([caller(), caller(), caller()]);
-    await vi.waitFor(() => expect(scene.a.of("runEnded").length).toBeGreaterThan(20), { timeout: 10_000 });
+    await until(() => expect(scene.a.of("runEnded").length).toBeGreaterThan(20));
     await worker("worker-a").close();
-    await vi.waitFor(() => expect(sessions("worker-a2")).toBeGreaterThanOrEqual(4), { timeout: 10_000 });
+    await until(() => expect(sessions("worker-a2")).toBeGreaterThanOrEqual(4));
     isOver = true;
     await callers;
-    await vi.waitFor(() => expect(scene.a.of("runEnded")).toHaveLength(scene.a.of("bindRun").length));
+    await until(() => expect(scene.a.of("runEnded")).toHaveLength(scene.a.of("bindRun").length));
     expect(scene.a.of("runEnded").every(({ revealed }) => revealed)).toBe(true);
     const context = worker("worker-b").app.get(WorkerContext);
-    await vi.waitFor(() => expect(context.busy).toBe(0)); // also of runs whose first session had gone
+    await until(() => expect(context.busy).toBe(0)); // also of runs whose first session had gone
   });
 });

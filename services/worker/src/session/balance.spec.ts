@@ -5,6 +5,8 @@ import { WorkerContext } from "../app.module.js";
 import { Scene } from "../spec-support/scene.js";
 import { moves } from "./balance.js";
 
+const until = (check: () => void) => vi.waitFor(check, { timeout: 30_000 });
+
 const freePort = () =>
   new Promise<number>((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
@@ -67,9 +69,9 @@ describe("sessions with several workers behind one name", () => {
     await scene.keepPrepared(4);
     expect(sessions("worker-a")).toBe(4);
     await add(2);
-    await vi.waitFor(() => expect([sessions("worker-a"), sessions("worker-a2")]).toEqual([2, 2]), { timeout: 10_000 });
+    await until(() => expect([sessions("worker-a"), sessions("worker-a2")]).toEqual([2, 2]));
     await add(3);
-    await vi.waitFor(() => expect(sessions("worker-a3")).toBeGreaterThan(0), { timeout: 10_000 });
+    await until(() => expect(sessions("worker-a3")).toBeGreaterThan(0));
     await Promise.all(Array.from({ length: 8 }, () => scene.expectExact(1)));
   });
 
@@ -100,7 +102,7 @@ describe("sessions with several workers behind one name", () => {
     await scene.keepPrepared(2);
     addresses = [];
     const before = looked;
-    await vi.waitFor(() => expect(looked).toBeGreaterThan(before + 1));
+    await until(() => expect(looked).toBeGreaterThan(before + 1));
     expect(sessions("worker-a")).toBe(2);
     await Promise.all(Array.from({ length: 3 }, () => scene.expectExact(1))); // one more than is prepared
   });
