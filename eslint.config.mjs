@@ -25,7 +25,7 @@ const depConstraints = [
   only("service:dealer", ...kit, "lib:ring", "lib:plan", "lib:correlation"),
   only("service:access-point", ...kit, "lib:ring", "lib:plan", "lib:model"),
   only("service:worker", ...kit, "lib:ring", "lib:plan", "lib:correlation", "lib:protocol"),
-  only("service:setup", ...kit),
+  only("service:setup", ...kit, "lib:sdk"),
   only("lib:testing", ...engine, ...kit, "lib:sdk", "lib:cli"),
 ];
 

@@ -34,6 +34,8 @@ export function valuesFor(name, { image, postgresImage, valkeyImage, valkeyComma
   if (postgresImage && !CLINICS.includes(name)) settings.push(`embedded.postgresql.image=${postgresImage}`);
   if (valkeyImage && name === "router") settings.push(`embedded.valkey.image=${valkeyImage}`);
   if (valkeyCommand && name === "router") settings.push(`embedded.valkey.command=${valkeyCommand}`);
+  // The trial's helm test runs a private prediction.
+  settings.push("selfTest.enabled=true");
   if (CLINICS.includes(name))
     settings.push(
       `organisation=${name}`,

@@ -10,4 +10,7 @@ if (name === undefined) {
 if (SERVICES.includes(name)) {
   process.argv.splice(2, 1);
   await import(`../services/${name}/dist/main.js`);
+} else if (name === "self-test") {
+  process.argv.splice(2, 1);
+  await import("../services/setup/dist/self-test/main.js");
 } else await import("../libs/cli/dist/main.js");

@@ -91,6 +91,7 @@ export {
   type ServiceSettings,
 } from "./service/start-service.js";
 export { enrolmentBinding, type EnrolmentDependencies } from "./enrolment/enrolment-binding.js";
+export { inviterOf, selfTestOf } from "./enrolment/inviter.js";
 export { followBundle, type BundleFile } from "./tls/bundle-file.js";
 export { readBundle, readKek, readSigningKey } from "./tls/files.js";
 export { RouterMember, type RouterMemberConfig } from "./router/member.js";

@@ -100,9 +100,13 @@ export const accessPoint = {
     ["service"],
   ),
   workload,
-  selfTest: group("`helm test` with a private prediction of the organisation with itself. Not for production.", {
-    enabled: boolean("Allows the organisation an agreement with itself, which protects nothing from anybody.", false),
-  }),
+  selfTest: group(
+    "`helm test` with a private prediction by a self-test organisation, which the access point invites. Not for production.",
+    {
+      enabled: boolean("Allows it here; router and dealer must allow it too (their `selfTest.enabled`).", false),
+      resources: resources("What the test asks for and may use at most.", "100m", "512Mi", "2", "1536Mi"),
+    },
+  ),
   ...routes(["access-point", "worker"]),
   ...networkPolicy({
     members: list("Who may use the access point: SDK and CLI; empty: everybody."),

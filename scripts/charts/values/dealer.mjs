@@ -1,7 +1,7 @@
 // Values of the chart parley-dealer.
 import { boolean, component, list } from "./leaf.mjs";
 import { certificates, database, embedded, identityOf } from "./operator.mjs";
-import { general, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
+import { general, invitations, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
 import { workload } from "./workload.mjs";
 
 /** Batches dealt in a second. */
@@ -30,6 +30,7 @@ export const dealer = {
   ),
   workload,
   ...certificates,
+  ...invitations,
   ...routes(["dealer"]),
   ...networkPolicy({
     organisations: list("Whose access points and workers may call; empty: everybody's."),

@@ -1,7 +1,7 @@
 // Values of the chart parley-router.
 import { component, group, integer, list, string } from "./leaf.mjs";
 import { certificates, database, embedded, identityOf, redis } from "./operator.mjs";
-import { general, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
+import { general, invitations, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
 import { workload } from "./workload.mjs";
 
 /** Every scheduler reports the same queues. */
@@ -42,6 +42,7 @@ export const router = {
   ),
   workload,
   ...certificates,
+  ...invitations,
   ...routes(SERVICES),
   ...networkPolicy({
     organisations: list("Whose access points may call; empty: everybody's."),

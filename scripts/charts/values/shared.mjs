@@ -65,6 +65,16 @@ const jobs = group("Short tasks: setup, migrations, enrolment, tests.", {
   deadlineSeconds: integer("How long one may take in all, seconds.", 600, { minimum: 10 }),
 });
 
+/** What an operator decides on self tests of organisations. */
+export const invitations = {
+  selfTest: group("Self tests of organisations. Not for production.", {
+    enabled: boolean(
+      "Lets an access point invite an organisation of its own, for its `helm test`: the operator's people do not meet it.",
+      false,
+    ),
+  }),
+};
+
 export const observability = { metrics, telemetry };
 export const tasks = { jobs };
 

@@ -32,6 +32,7 @@ import { Outbox } from "./domain/outbox.js";
 import { OwnOrganisation } from "./domain/own-organisation.js";
 import { Publication } from "./domain/publication.js";
 import { Router } from "./domain/router.js";
+import { SelfTest } from "./domain/self-test.js";
 import { Tickets } from "./domain/tickets.js";
 import { FleetRpc } from "./rpc/fleet.js";
 import { memberBinding } from "./rpc/member.js";
@@ -116,7 +117,21 @@ export class AccessPoint {
       doctor.workers,
       logger,
     );
-    const member = { own, vault, access, enrolment, workers, publication, desk, submission, board, router, doctor };
+    const selfTest = new SelfTest(own, vault, router, config.PARLEY_ALLOW_SELF_TEST, logger);
+    const member = {
+      own,
+      vault,
+      access,
+      enrolment,
+      workers,
+      publication,
+      desk,
+      submission,
+      board,
+      router,
+      doctor,
+      selfTest,
+    };
     const trust = new TrustStore({ [own.id]: own.keys.bundle });
     const fleetServer = new RpcServer({
       credentials: mutualServerCredentials(own.certificate, trust),

@@ -18,6 +18,8 @@ const variables = {
   PARLEY_WORKER_DNS: z.string().default(""),
   /** File with the administrator's API key, instead of one that is made on the first start. */
   PARLEY_ADMIN_KEY_FILE: z.string().optional(),
+  /** Lets administrators make a self-test organisation: for trials, insecure. */
+  PARLEY_ALLOW_SELF_TEST: z.stringbool().default(false),
   PARLEY_MAX_MODEL_BYTES: bytes(512 * MB),
   PARLEY_MAX_INPUT_BYTES: bytes(512 * MB),
   /** Attempts taken from the scheduler at once. */

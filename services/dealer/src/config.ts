@@ -20,6 +20,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env) {
       /** `dealer=host:port`, told to organisations that enrol, where it is not PARLEY_ADVERTISE and the own port. */
       PARLEY_SERVICE_ADDRESSES: addressesVariable,
       PARLEY_SIGNING_KEY_FILE: z.string().optional(),
+      /** Lets an access point invite its own self-test organisation: for trials, insecure. */
+      PARLEY_ALLOW_SELF_TEST: z.stringbool().default(false),
       PARLEY_DEALER_KEK_FILE: z.string().optional(),
       /** Set for the first start after a restore or a failover that may have lost commits: voids every older batch. */
       PARLEY_DEALER_VOID_AT_START: z.stringbool().default(false),

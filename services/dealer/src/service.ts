@@ -35,6 +35,7 @@ export function startDealer(config: Config, logger: Logger): Promise<RunningServ
         sealing,
         audit,
         domain: issuer.id,
+        selfTest: config.PARLEY_ALLOW_SELF_TEST,
         authorityDer: issuer.bundle[0],
         enrolAddress: () => enrolAddress,
       });

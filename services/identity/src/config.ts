@@ -18,6 +18,8 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env) =>
       PARLEY_TRUST_DOMAIN: z.string().default("router"),
       PARLEY_SERVICE_ADDRESSES: addressesVariable,
       PARLEY_SIGNING_KEY_FILE: z.string().optional(),
+      /** Lets an access point invite its own self-test organisation: for trials, insecure. */
+      PARLEY_ALLOW_SELF_TEST: z.stringbool().default(false),
     },
     env,
   );

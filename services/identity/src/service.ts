@@ -34,6 +34,7 @@ export function startIdentity(config: Config, logger: Logger): Promise<RunningSe
         trust,
         tokens: context.tokens,
         domain: issuer.id,
+        selfTest: config.PARLEY_ALLOW_SELF_TEST,
         authorityDer: issuer.bundle[0],
         enrolAddress: () => enrolAddress,
       });

@@ -38,7 +38,7 @@
   value: /etc/parley/admin-key/api-key
 {{- end }}
 {{- if .root.Values.selfTest.enabled }}
-- name: PARLEY_ALLOW_SELF_AGREEMENT
+- name: PARLEY_ALLOW_SELF_TEST
   value: "true"
 {{- end }}
 {{- end -}}

@@ -7,6 +7,10 @@
 - name: PARLEY_ENROL_LISTEN
   value: 0.0.0.0:8444
 {{ include "parley-dealer.keyEnv" .root }}
+{{- if .root.Values.selfTest.enabled }}
+- name: PARLEY_ALLOW_SELF_TEST
+  value: "true"
+{{- end }}
 {{- if .values.voidAtStart }}
 - name: PARLEY_DEALER_VOID_AT_START
   value: "true"

@@ -16,6 +16,7 @@ import type { Router } from "../domain/router.js";
 import { traceOf } from "../domain/trace/job-trace.js";
 import type { User } from "../store/access-keys.js";
 import type { Vault } from "../store/vault.js";
+import type { SelfTest } from "../domain/self-test.js";
 import type { WorkerEnrolment } from "./worker-enrolment.js";
 
 const VERSION = "0.1.0";
@@ -30,6 +31,7 @@ interface Parts {
   readonly access: AccessControl;
   readonly enrolment: Enrolment;
   readonly workers: WorkerEnrolment;
+  readonly selfTest: SelfTest;
   readonly publication: Publication;
   readonly desk: AgreementDesk;
   readonly submission: Submission;
@@ -45,7 +47,8 @@ const scopeOf = ({ user, roles }: User) =>
 
 /** What people and programs of this organisation call. */
 export function memberBinding(parts: Parts): Binding {
-  const { own, vault, access, enrolment, workers, publication, desk, submission, board, router, doctor } = parts;
+  const { own, vault, access, enrolment, workers, publication, desk, submission, board, router, doctor, selfTest } =
+    parts;
   const ANY = ["publisher", "scientist", "auditor"] as const;
   return implement<member.MemberServiceServer>(
     member.MemberServiceService,
@@ -69,6 +72,10 @@ export function memberBinding(parts: Parts): Binding {
       createWorkerToken: async (request, context) => {
         const { user } = access.require(context);
         return workers.createToken(request, user, context.trace.traceId);
+      },
+      createSelfTestTokens: async (_, context) => {
+        const { user } = access.require(context);
+        return selfTest.createTokens(user, context.trace.traceId);
       },
       createApiKey: async ({ user: name, roles }, context) => {
         const { user } = access.require(context);

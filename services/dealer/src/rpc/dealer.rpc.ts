@@ -4,6 +4,7 @@ import { Code, ParleyError, dealer } from "@parley/proto";
 import {
   count as addTo,
   implement,
+  inviterOf,
   type AuditLog,
   type Binding,
   type CallContext,
@@ -30,6 +31,8 @@ export interface DealerDependencies {
   readonly sealing: Sealing;
   readonly audit: AuditLog;
   readonly domain: string;
+  /** Whether access points may invite their self-test organisations. */
+  readonly selfTest: boolean;
   readonly authorityDer: Buffer;
   readonly enrolAddress: () => string;
 }
@@ -68,7 +71,7 @@ function requireCount(count: number): void {
 }
 
 export function dealerBinding(d: DealerDependencies): Binding {
-  const operator = { roles: ["operator"], org: d.domain };
+  const inviters = { roles: ["operator", "access-point"] };
   const accessPoint = { roles: ["access-point"] };
   const refusals = new RefusalNotes();
   /** Organisations that were last given a model owner's part. */
@@ -76,7 +79,8 @@ export function dealerBinding(d: DealerDependencies): Binding {
   return implement<dealer.DealerServiceServer>(
     dealer.DealerServiceService,
     {
-      createEnrolmentToken: async ({ organisationId, validSeconds }) => {
+      createEnrolmentToken: async ({ organisationId, validSeconds }, { peer }) => {
+        const actor = inviterOf(peer, organisationId, d);
         if (!isName(organisationId))
           throw new ParleyError(
             Code.INVALID_ARGUMENT,
@@ -93,7 +97,7 @@ export function dealerBinding(d: DealerDependencies): Binding {
         await d.organisations.addToken(secretHash, organisationId, expires);
         await d.audit.append({
           action: "enrolment-token.created",
-          actor: `${d.domain}/operator`,
+          actor,
           subject: organisationId,
         });
         return { token, expires };
@@ -171,6 +175,7 @@ export function dealerBinding(d: DealerDependencies): Binding {
         const given = (await d.ledger.give(batchIds, likely, org)) ?? (await d.ledger.give(batchIds, other, org));
         if (!given) {
           addTo("parley.ledger.refusals", { where: "dealer" }, batchIds.length);
+          addTo("parley.dealer.batches", { outcome: "refused" }, batchIds.length);
           const note = refusals.note(org);
           if (note)
             await d.audit.append({
@@ -190,7 +195,7 @@ export function dealerBinding(d: DealerDependencies): Binding {
     },
     {
       all: { roles: ["worker"] },
-      except: { createEnrolmentToken: operator, openMask: accessPoint, endMask: accessPoint },
+      except: { createEnrolmentToken: inviters, openMask: accessPoint, endMask: accessPoint },
     },
   );
 }

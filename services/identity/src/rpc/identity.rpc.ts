@@ -1,6 +1,6 @@
 import { createOneTimeToken, isName } from "@parley/agreement";
 import { Code, ParleyError, identity, type common } from "@parley/proto";
-import { implement, type AuditLog, type Binding, type TrustStore } from "@parley/service-kit";
+import { implement, inviterOf, type AuditLog, type Binding, type TrustStore } from "@parley/service-kit";
 import type { OrganisationFeed } from "../domain/organisation-feed.js";
 import type { TokenIssuer } from "../domain/token-issuer.js";
 import type { OrganisationStore } from "../store/organisation-store.js";
@@ -13,6 +13,8 @@ export interface IdentityDependencies {
   readonly trust: TrustStore;
   /** Of the router itself. */
   readonly domain: string;
+  /** Whether access points may invite their self-test organisations. */
+  readonly selfTest: boolean;
   readonly authorityDer: Buffer;
   /** Announced address of the enrolment listener. */
   readonly enrolAddress: () => string;
@@ -37,11 +39,13 @@ export function identityBinding(d: IdentityDependencies): Binding {
     return organisation;
   };
   const operator = { roles: ["operator"], org: d.domain };
+  const inviters = { roles: ["operator", "access-point"] };
   const anyone = { roles: ["access-point", "operator", ...ROUTER_SERVICES] };
   return implement<identity.IdentityServiceServer>(
     identity.IdentityServiceService,
     {
-      createEnrolmentToken: async ({ organisationId, validSeconds }) => {
+      createEnrolmentToken: async ({ organisationId, validSeconds }, { peer }) => {
+        const actor = inviterOf(peer, organisationId, d);
         if (!isName(organisationId))
           throw new ParleyError(
             Code.INVALID_ARGUMENT,
@@ -58,7 +62,7 @@ export function identityBinding(d: IdentityDependencies): Binding {
         await d.store.addToken(secretHash, organisationId, expires);
         await d.audit.append({
           action: "enrolment-token.created",
-          actor: `${d.domain}/operator`,
+          actor,
           subject: organisationId,
         });
         return { token, expires };
@@ -113,7 +117,7 @@ export function identityBinding(d: IdentityDependencies): Binding {
     {
       all: anyone,
       except: {
-        createEnrolmentToken: operator,
+        createEnrolmentToken: inviters,
         revokeOrganisation: operator,
         watchOrganisations: { roles: ROUTER_SERVICES, org: d.domain },
         issueToken: { roles: ["access-point"] },

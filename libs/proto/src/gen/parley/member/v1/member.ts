@@ -107,6 +107,20 @@ export interface CreateWorkerTokenResponse {
   expires: Date | undefined;
 }
 
+/** Request of CreateSelfTestTokens. */
+export interface CreateSelfTestTokensRequest {
+}
+
+/** Response of CreateSelfTestTokens. */
+export interface CreateSelfTestTokensResponse {
+  /** Name of the organisation that they are for. */
+  organisationId: string;
+  /** Token of the router, shown once. */
+  routerToken: string;
+  /** Token of the dealer, shown once. */
+  dealerToken: string;
+}
+
 /** Request of CreateApiKey. */
 export interface CreateApiKeyRequest {
   /** Name of the user, unique. */
@@ -1084,6 +1098,128 @@ export const CreateWorkerTokenResponse: MessageFns<CreateWorkerTokenResponse> = 
     const message = createBaseCreateWorkerTokenResponse();
     message.token = object.token ?? "";
     message.expires = object.expires ?? undefined;
+    return message;
+  },
+};
+
+function createBaseCreateSelfTestTokensRequest(): CreateSelfTestTokensRequest {
+  return {};
+}
+
+export const CreateSelfTestTokensRequest: MessageFns<CreateSelfTestTokensRequest> = {
+  encode(_: CreateSelfTestTokensRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateSelfTestTokensRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateSelfTestTokensRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CreateSelfTestTokensRequest>, I>>(base?: I): CreateSelfTestTokensRequest {
+    return CreateSelfTestTokensRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CreateSelfTestTokensRequest>, I>>(_: I): CreateSelfTestTokensRequest {
+    const message = createBaseCreateSelfTestTokensRequest();
+    return message;
+  },
+};
+
+function createBaseCreateSelfTestTokensResponse(): CreateSelfTestTokensResponse {
+  return { organisationId: "", routerToken: "", dealerToken: "" };
+}
+
+export const CreateSelfTestTokensResponse: MessageFns<CreateSelfTestTokensResponse> = {
+  encode(message: CreateSelfTestTokensResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.organisationId !== "") {
+      writer.uint32(10).string(message.organisationId);
+    }
+    if (message.routerToken !== "") {
+      writer.uint32(18).string(message.routerToken);
+    }
+    if (message.dealerToken !== "") {
+      writer.uint32(26).string(message.dealerToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateSelfTestTokensResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateSelfTestTokensResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.organisationId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.routerToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.dealerToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CreateSelfTestTokensResponse>, I>>(base?: I): CreateSelfTestTokensResponse {
+    return CreateSelfTestTokensResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CreateSelfTestTokensResponse>, I>>(object: I): CreateSelfTestTokensResponse {
+    const message = createBaseCreateSelfTestTokensResponse();
+    message.organisationId = object.organisationId ?? "";
+    message.routerToken = object.routerToken ?? "";
+    message.dealerToken = object.dealerToken ?? "";
     return message;
   },
 };
@@ -4590,6 +4726,18 @@ export const MemberServiceService = {
       Buffer.from(CreateWorkerTokenResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateWorkerTokenResponse => CreateWorkerTokenResponse.decode(value),
   },
+  /** One-time tokens of router and dealer for this organisation's self-test organisation. Role "admin"; for trials, refused unless the operators allow it. */
+  createSelfTestTokens: {
+    path: "/parley.member.v1.MemberService/CreateSelfTestTokens" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CreateSelfTestTokensRequest): Buffer =>
+      Buffer.from(CreateSelfTestTokensRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateSelfTestTokensRequest => CreateSelfTestTokensRequest.decode(value),
+    responseSerialize: (value: CreateSelfTestTokensResponse): Buffer =>
+      Buffer.from(CreateSelfTestTokensResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateSelfTestTokensResponse => CreateSelfTestTokensResponse.decode(value),
+  },
   /** Makes an API key for a person or a program of this organisation. Role "admin". */
   createApiKey: {
     path: "/parley.member.v1.MemberService/CreateApiKey" as const,
@@ -4816,6 +4964,8 @@ export interface MemberServiceServer extends UntypedServiceImplementation {
   getOrganisation: handleUnaryCall<GetOrganisationRequest, GetOrganisationResponse>;
   /** Makes a one-time token with which a worker enrols at this access point. Role "admin". */
   createWorkerToken: handleUnaryCall<CreateWorkerTokenRequest, CreateWorkerTokenResponse>;
+  /** One-time tokens of router and dealer for this organisation's self-test organisation. Role "admin"; for trials, refused unless the operators allow it. */
+  createSelfTestTokens: handleUnaryCall<CreateSelfTestTokensRequest, CreateSelfTestTokensResponse>;
   /** Makes an API key for a person or a program of this organisation. Role "admin". */
   createApiKey: handleUnaryCall<CreateApiKeyRequest, CreateApiKeyResponse>;
   /** Records that people compared a partner's (or the dealer's) fingerprint out of band. Refused where it is not the one on record. */
