@@ -11,7 +11,7 @@ import {
   type Terms,
 } from "@parley/agreement";
 import { correctionBytes, maskBytes } from "@parley/correlation";
-import { encodePlan, planDigest, type Plan } from "@parley/plan";
+import { cost, encodePlan, planDigest, type Plan } from "@parley/plan";
 import { Code, ParleyError, dealer, enrolment, type ServiceClient, type common } from "@parley/proto";
 import {
   readKek,
@@ -21,11 +21,13 @@ import {
   rowsOf,
   pinnedChannelCredentials,
   type CertificateHolder,
+  type MetricName,
   type RunningService,
 } from "@parley/service-kit";
 import {
   DATABASE_KINDS,
   testDatabase,
+  recordTelemetry,
   testOrganisation,
   type TestDatabase,
   type TestOrganisation,
@@ -34,7 +36,7 @@ import { sql } from "drizzle-orm";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { DealerContext } from "./app.module.js";
 import { readConfig } from "./config.js";
 import { startDealer } from "./service.js";
@@ -327,6 +329,33 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     expect(await refusal(collect(b.fetchParts({ batchIds: [Buffer.alloc(16)] })))).toBe(
       "FAILED_PRECONDITION PART_REFUSED",
     );
+  });
+
+  it("counts what it deals and refuses, and draws each deal under the call that asked for it", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { id: maskId } = await openMask(signed(terms()));
+    const [a, b] = [await as("clinic-a", "worker"), await as("clinic-b", "worker")];
+    const { batchIds } = await b.createBatches({ maskId, records: 2, count: 3 });
+    const telemetry = recordTelemetry();
+    onTestFinished(() => telemetry.end());
+    for (const client of [a, b]) await collect(client.fetchParts({ batchIds }));
+    await refusal(collect(b.fetchParts({ batchIds })));
+    const deals = telemetry.spans.filter(({ name }) => name === "parley.dealer.deal");
+    const about = { "parley.batches": 3, "parley.records": 2, outcome: "dealt" };
+    expect(deals.map(({ attributes }) => attributes)).toEqual([
+      { ...about, organisation: "clinic-a", party: "p0", "parley.bytes.sent": 0 },
+      { ...about, organisation: "clinic-b", party: "p1", "parley.bytes.sent": 3 * correctionBytes(plan, 2) },
+    ]);
+    for (const { parentSpanId } of deals) {
+      const call = telemetry.spans.find(({ context, kind }) => context.spanId === parentSpanId && kind === "server");
+      expect(call?.name).toBe("parley.dealer.v1.DealerService/FetchParts");
+    }
+    const metrics = await telemetry.metrics();
+    const value = (name: MetricName, outcome?: string) =>
+      metrics.get(name)?.find(({ attributes }) => attributes.outcome === outcome)?.value;
+    expect(value("parley.dealer.batches", "dealt")).toBe(6);
+    expect(value("parley.dealer.batches", "refused")).toBe(3);
+    expect(value("parley.dealer.correlations")).toBe(3 * cost(plan, 2).comparisons);
   });
 
   it("gives parts of several batches in one call, each as if alone, and none where one of them is refused", async ({

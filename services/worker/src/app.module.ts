@@ -15,6 +15,7 @@ import { PeerServer } from "./peer/peer-server.js";
 import { Poller } from "./peer/poller.js";
 import { Runner } from "./session/runner.js";
 import { Stock } from "./session/stock.js";
+import { countPartners, observeWorker } from "./telemetry/gauges.js";
 
 /** All parts of a worker. Nothing in it outlives the process: keys, weights and batches are in memory only. */
 export class WorkerContext implements OnApplicationShutdown {
@@ -28,6 +29,7 @@ export class WorkerContext implements OnApplicationShutdown {
   readonly #renewal: Renewal;
   readonly #drainMs: number;
   readonly #logger: Logger;
+  readonly #unobserve: () => void;
   readonly #client: ReturnType<typeof connect<typeof fleet.FleetServiceService>>;
   #endpoint = "";
 
@@ -52,7 +54,10 @@ export class WorkerContext implements OnApplicationShutdown {
     const tell = (value: fleet.ProbeFindings) => this.link.tell({ $case: "probeFindings", value });
     const prober = new PeerProbe(own, agreements, tell);
     const events = {
-      agreements: (set: fleet.AgreementSet) => agreements.replace(set.agreements),
+      agreements: (set: fleet.AgreementSet) => {
+        agreements.replace(set.agreements);
+        countPartners(agreements);
+      },
       run: (order: fleet.RunOrder) => this.#runner.start(order),
       cancel: (attemptId: string) => this.#runner.cancel(attemptId),
       target: (target: fleet.StockTarget) => this.#stock.aim(target),
@@ -75,6 +80,13 @@ export class WorkerContext implements OnApplicationShutdown {
     this.#stock = new Stock({ ...shared, ...client }, agreements, this.link, logger, config.PARLEY_RESOLVE_MS);
     this.#runner = new Runner(this.#stock, agreements, this.link, logger);
     this.peers = new PeerServer(own, this.trust, { ...shared, idleMs: config.PARLEY_IDLE_LIMIT_MS }, logger);
+    this.#unobserve = observeWorker({
+      leaf: () => own.leaf,
+      agreements,
+      peers: this.peers,
+      connections: this.#connections,
+      stock: this.#stock,
+    });
     this.#renewal = new Renewal(enrolled, this.#client, logger);
     agreements.onEnd((id) => {
       operands.forget(id);
@@ -103,6 +115,7 @@ export class WorkerContext implements OnApplicationShutdown {
   async onApplicationShutdown() {
     const { peers, link } = this;
     await drain({ peers, link, stock: this.#stock, runner: this.#runner }, this.#drainMs, this.#logger);
+    this.#unobserve();
     this.peers.close();
     this.link.close();
     this.#renewal.close();

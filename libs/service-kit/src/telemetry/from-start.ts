@@ -19,6 +19,7 @@ const SERIES: Readonly<Record<string, () => void>> = {
       for (const outcome of EVERYWHERE) count("parley.session.ended", { party, outcome, reason: "" }, 0);
       for (const direction of ["sent", "received"] as const) count("parley.online.io", { party, direction }, 0);
     }
+    count("parley.peer.unreachable", { organisation: "dealer" }, 0);
     count("parley.ledger.refusals", { where: "worker" }, 0);
   },
   dealer() {

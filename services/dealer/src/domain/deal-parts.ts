@@ -1,5 +1,7 @@
 import { correctionBytes, deriveBatch, type BatchKeys } from "@parley/correlation";
+import { cost } from "@parley/plan";
 import { Code, ParleyError, type dealer } from "@parley/proto";
+import { count, isMetering, startSpan, type Span } from "@parley/service-kit";
 import type { GivenParts } from "../store/ledger.js";
 import type { Dealings } from "./dealings.js";
 import { periodName } from "./keys.js";
@@ -25,12 +27,46 @@ export const cutShort = () =>
     "What was not received is lost; take a new batch or mask.",
   );
 
+interface Deal {
+  readonly sealing: Sealing;
+  readonly dealings: Dealings;
+}
+
 /** The bytes of one organisation's parts. The ledger has committed that they are given. */
 export async function* dealParts(
-  d: { readonly sealing: Sealing; readonly dealings: Dealings },
+  d: Deal,
+  given: GivenParts,
+  party: 0 | 1,
+  signal: AbortSignal,
+): AsyncGenerator<dealer.FetchPartsResponse> {
+  const { batches, mask } = given;
+  const span = startSpan("parley.dealer.deal", {
+    organisation: party === 0 ? mask.org0 : mask.org1,
+    party: `p${party}`,
+    "parley.batches": batches.length,
+    "parley.records": batches[0].records,
+  });
+  count("parley.dealer.batches", { outcome: "dealt" }, batches.length);
+  let outcome = "failed"; // also where the caller goes away
+  try {
+    for await (const piece of parts(d, given, party, signal, span)) {
+      if (party === 0) outcome = "dealt"; // there is no more for it
+      yield piece;
+    }
+    outcome = "dealt";
+  } finally {
+    span.set({ outcome });
+    if (outcome === "failed") span.fail("STREAM_CUT_SHORT");
+    span.end();
+  }
+}
+
+async function* parts(
+  d: Deal,
   { batches, mask, period }: GivenParts,
   party: 0 | 1,
   signal: AbortSignal,
+  span: Span<"parley.dealer.deal">,
 ): AsyncGenerator<dealer.FetchPartsResponse> {
   if (!period.sealed) throw notGiven();
   const periodKey = d.sealing.open(period.sealed, periodName(period.id));
@@ -43,6 +79,9 @@ export async function* dealParts(
   try {
     const [{ records }] = batches;
     const total = party === 0 ? 0 : correctionBytes(dealing.plan, records);
+    span.set({ "parley.bytes.sent": total * batches.length });
+    if (party === 1 && isMetering())
+      count("parley.dealer.correlations", {}, batches.length * cost(dealing.plan, records).comparisons);
     const parts = keys.map(({ key0, key1, fingerprint }) => ({
       key: Buffer.from(party === 0 ? key0 : key1),
       fingerprint: Buffer.from(fingerprint),

@@ -1,6 +1,6 @@
 import { ExpandedPart } from "@parley/correlation";
 import { Code, ParleyError, dealer, type ServiceClient } from "@parley/proto";
-import { connect, type CertificateHolder } from "@parley/service-kit";
+import { connect, count, type CertificateHolder } from "@parley/service-kit";
 import { createHash } from "node:crypto";
 import type { WorkingAgreement } from "../models/agreement.js";
 import { within } from "../session/within.js";
@@ -21,6 +21,7 @@ const incomplete = (what: string) =>
 /** Told apart from a partner that is away; before a run is bound it costs nothing but time. */
 const telling = (error: unknown): never => {
   if (!(error instanceof ParleyError) || error.code !== Code.UNAVAILABLE) throw error;
+  count("parley.peer.unreachable", { organisation: "dealer" });
   const message = `the dealer is not reached: ${error.message}`;
   throw new ParleyError(Code.UNAVAILABLE, "DEALER_UNREACHABLE", message, error.hint, {}, { cause: error });
 };
@@ -65,10 +66,10 @@ export class DealerLink {
     agreement: WorkingAgreement,
     maskId: Buffer,
     records: number,
-    count: number,
+    batches: number,
   ): Promise<readonly Buffer[]> {
-    const { batchIds } = await this.client(agreement).createBatches({ maskId, records, count }).catch(telling);
-    if (batchIds.length !== count) throw incomplete(`is for ${batchIds.length} batches of ${count}`);
+    const { batchIds } = await this.client(agreement).createBatches({ maskId, records, count: batches }).catch(telling);
+    if (batchIds.length !== batches) throw incomplete(`is for ${batchIds.length} batches of ${batches}`);
     return batchIds;
   }
 

@@ -89,6 +89,11 @@ export class PartnerConnections {
     for (const connection of [...this.#open.values()]) this.discard(connection);
   }
 
+  /** Streams to partners' workers, of all agreements. */
+  get streams(): number {
+    return [...this.#streams.values()].reduce((sum, streams) => sum + streams, 0);
+  }
+
   private streamsAt(target: string): number {
     return this.#streams.get(target) ?? 0;
   }

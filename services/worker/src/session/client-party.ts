@@ -25,7 +25,7 @@ import { Inbox } from "./inbox.js";
 import { recordBatches } from "./record-batches.js";
 import { PartnerSteps } from "../telemetry/partner-steps.js";
 import { RunRecord, type Preparation } from "../telemetry/run-record.js";
-import { partyOf, peerOf, tellFailure, tellRefusal } from "../telemetry/run-telemetry.js";
+import { partyOf, peerOf, tellFailure, tellRefusal, tellUnreachable } from "../telemetry/run-telemetry.js";
 import { within } from "./within.js";
 import { checkedSchedule, incomingOf, sessionIdOf, type PartyDependencies } from "./server-party.js";
 
@@ -157,7 +157,10 @@ export class ClientParty {
       if (failure.reason === "HELLO_DIFFERS") d.connections.discard(connection);
       if (party) party.close();
       else {
-        if (failure.code === Code.UNAVAILABLE) d.connections.failed(connection);
+        if (failure.code === Code.UNAVAILABLE) {
+          d.connections.failed(connection);
+          tellUnreachable(agreement, failure);
+        }
         connection.release();
       }
       tellFailure(agreement, failure);
@@ -484,7 +487,10 @@ export class ClientParty {
     this.#session?.destroy();
     this.closeParts();
     this.#stream.cancel();
-    if (error instanceof ParleyError && error.code === Code.UNAVAILABLE) this.d.connections.failed(this.connection);
+    if (error instanceof ParleyError && error.code === Code.UNAVAILABLE) {
+      this.d.connections.failed(this.connection);
+      tellUnreachable(this.agreement, error);
+    }
     this.connection.release();
     this.#onEnd();
   }

@@ -71,9 +71,9 @@ export class Runner {
         if (party) parties.delete(party); // its session had died
         parties.add((party = current));
       });
-      this.stock.giveBack(used);
       const output = Buffer.from(outcome.output.buffer, outcome.output.byteOffset, outcome.output.byteLength);
       const timings = await timingsOf(outcome);
+      this.stock.giveBack(used); // which may end the stream
       await this.link.deliver({ ...empty, output, revealed: true, timings });
       this.tell(span, used, outcome.record);
     } catch (error) {

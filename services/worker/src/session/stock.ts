@@ -135,6 +135,15 @@ export class Stock {
     return agreement;
   }
 
+  /** Batches that wait for a run, by agreement: prepared, or drawn on a stream that is here. */
+  get held(): ReadonlyMap<string, number> {
+    const held = new Map(this.#targets.map(({ id }) => [id, 0]));
+    const add = (id: string, batches: number) => held.set(id, (held.get(id) ?? 0) + batches);
+    for (const party of [...this.#ready.values()].flat()) add(party.agreement.id, 1 + party.drawn);
+    for (const party of [...this.#resting.values()].flat()) add(party.agreement.id, party.drawn);
+    return held;
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);

@@ -18,6 +18,14 @@ export function tellFailure(agreement: WorkingAgreement, { code, reason }: Parle
   if (code !== Code.CANCELLED) count("parley.session.ended", { party, outcome: "failed", reason: knownReason(reason) });
 }
 
+/** The other side is there then, and says what it lacks. */
+const ANSWERED = ["DRAINING", "PEER_NOT_READY", "DEALER_UNREACHABLE"];
+
+/** Counts a connection to a partner's worker that could not be made, or broke. */
+export function tellUnreachable({ partner }: WorkingAgreement, { reason }: ParleyError): void {
+  if (!ANSWERED.includes(reason)) count("parley.peer.unreachable", { organisation: partner.org });
+}
+
 /** Counts what was refused because it had been used before. @throws always what it is given */
 export function tellRefusal(error: unknown): never {
   const { code, reason } = sessionFailure(error);
