@@ -37,7 +37,14 @@ describe("the control stream to the access point", () => {
       }
     };
     const nothing = () => {};
-    const events = { agreements: nothing, run: nothing, cancel: nothing, target: nothing, drain: nothing, probe: nothing };
+    const events = {
+      agreements: nothing,
+      run: nothing,
+      cancel: nothing,
+      target: nothing,
+      drain: nothing,
+      probe: nothing,
+    };
     const settings = { name: "w", endpoint: () => "", concurrency: 1 };
     link = new FleetLink({ attach } as Client, settings, events, createLogger("worker", "silent")).start();
     await vi.waitFor(() => expect(got).toHaveLength(1));
