@@ -1,37 +1,32 @@
-import { unwatchFile, watchFile } from "node:fs";
 import { readBundle } from "./files.js";
+import { followFiles } from "./follow-files.js";
 
-/** Mounted Secrets are replaced by another target of a link, which changes what `stat` says; events would be missed. */
-const LOOK_MS = 10_000;
+type Bundle = readonly Buffer[];
 
 /** The authorities of a PEM file, read again when it changes. */
 export interface BundleFile {
-  readonly current: readonly Buffer[];
+  readonly current: Bundle;
   close(): void;
 }
+
+const isSame = (a: Bundle, b: Bundle) => a.length === b.length && a.every((der, i) => der.equals(b[i]));
 
 /** @param onChange called with the new authorities; a file that cannot be read leaves the old ones. @throws Error where it cannot be read at first */
 export function followBundle(
   file: string,
-  onChange: (bundle: readonly Buffer[]) => void = () => {},
-  everyMs = LOOK_MS,
+  onChange: (bundle: Bundle) => void = () => {},
+  everyMs?: number,
 ): BundleFile {
-  let current = readBundle(file);
-  const look = () => {
-    try {
-      const next = readBundle(file);
-      if (next.length === current.length && next.every((der, i) => der.equals(current[i]))) return;
-      current = next;
-      onChange(next);
-    } catch {
-      // Half-written: the next look finds the rest.
-    }
+  let current: Bundle = readBundle(file);
+  const take = (next: Bundle) => {
+    current = next;
+    onChange(next);
   };
-  watchFile(file, { interval: everyMs, persistent: false }, look);
+  const close = followFiles<Bundle>(() => readBundle(file), isSame, current, take, everyMs);
   return {
     get current() {
       return current;
     },
-    close: () => unwatchFile(file, look),
+    close,
   };
 }

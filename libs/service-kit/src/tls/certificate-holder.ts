@@ -1,7 +1,8 @@
 import type { experimental } from "@grpc/grpc-js";
 import { X509Certificate, createPrivateKey } from "node:crypto";
-import { readFileSync, watchFile, unwatchFile } from "node:fs";
+import { readFileSync } from "node:fs";
 import { readBundle } from "./files.js";
+import { followFiles } from "./follow-files.js";
 
 type Provider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
 type IdentityListener = Parameters<Provider["addIdentityCertificateListener"]>[0];
@@ -53,30 +54,34 @@ export class CertificateHolder implements Provider {
 }
 
 /**
- * A certificate from PEM files, read again when they change. Its chain is completed from `authorities` (PEM) where it lacks
- * them, as files of cert-manager do: at first contact a caller knows the authority by its hash only.
+ * A certificate from PEM files, read again when one of them changes. Its chain is completed from `authorities` (PEM) where it
+ * lacks them, as files of cert-manager do: at first contact a caller knows the authority by its hash only.
+ * @throws Error where they cannot be read at first
  */
-export function certificateFromFiles(files: { certificate: string; privateKey: string; authorities?: string }): {
-  holder: CertificateHolder;
-  close: () => void;
-} {
-  const read = () => ({
+export function certificateFromFiles(
+  files: { certificate: string; privateKey: string; authorities?: string },
+  everyMs?: number,
+): { holder: CertificateHolder; close: () => void } {
+  const read = (): Certificate => ({
     certificatePem: completeChain(files.certificate, files.authorities),
     privateKeyPem: readFileSync(files.privateKey, "utf8"),
   });
   const holder = new CertificateHolder(read());
-  const reload = () => {
-    try {
-      const next = read();
-      if (new X509Certificate(next.certificatePem).checkPrivateKey(createPrivateKey(next.privateKeyPem)))
-        holder.replace(next);
-    } catch {
-      // Half-written files: the next change brings the rest.
-    }
+  // Files that are written one after the other do not belong together for a moment.
+  const readPair = () => {
+    const next = read();
+    if (isSame(next, holder.current) || isPair(next)) return next;
+    throw new Error("certificate and key do not belong together yet");
   };
-  watchFile(files.certificate, { interval: 10_000, persistent: false }, reload);
-  return { holder, close: () => unwatchFile(files.certificate, reload) };
+  const close = followFiles(readPair, isSame, holder.current, (next) => holder.replace(next), everyMs);
+  return { holder, close };
 }
+
+const isSame = (a: Certificate, b: Certificate) =>
+  a.certificatePem === b.certificatePem && a.privateKeyPem === b.privateKeyPem;
+
+const isPair = ({ certificatePem, privateKeyPem }: Certificate) =>
+  new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(privateKeyPem));
 
 function completeChain(certificate: string, authorities: string | undefined): string {
   const chain = readFileSync(certificate, "utf8");
