@@ -60,6 +60,15 @@ export function orgCommands(): Command {
       });
     });
   org
+    .command("revoke-worker-tokens")
+    .description("end all workers' tokens that could still be used; workers that enrolled stay")
+    .action(async (_: unknown, command: Command) =>
+      withParley(command, async (parley) => {
+        const { revoked } = await parley.client.revokeWorkerTokens({});
+        print(command, { revoked }, `${revoked} ${revoked === 1 ? "token is" : "tokens are"} of no use any more.`);
+      }),
+    );
+  org
     .command("api-key <user>")
     .description("make an API key for a person or a program of your organisation")
     .requiredOption("--roles <roles>", "comma separated: admin, publisher, scientist, auditor")

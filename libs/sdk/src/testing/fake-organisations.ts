@@ -37,6 +37,10 @@ export const fakeOrganisations = () => ({
   trustOrganisation: ({ organisationId, fingerprint }: member.TrustOrganisationRequest) => ({
     organisation: { ...organisation(organisationId, "a"), fingerprint },
   }),
-  createWorkerToken: () => ({ token: "worker-token", expires: new Date("2027-01-01") }),
+  createWorkerToken: ({ validSeconds, reusable }: member.CreateWorkerTokenRequest) => ({
+    token: `${reusable ? "reusable" : "worker"}-token-for-${validSeconds}-s`,
+    expires: new Date("2027-01-01"),
+  }),
+  revokeWorkerTokens: () => ({ revoked: 2 }),
   createApiKey: ({ user }: member.CreateApiKeyRequest) => ({ apiKey: `key-of-${user}` }),
 });

@@ -73,6 +73,10 @@ export function memberBinding(parts: Parts): Binding {
         const { user } = access.require(context);
         return workers.createToken(request, user, context.trace.traceId);
       },
+      revokeWorkerTokens: async (_, context) => {
+        const { user } = access.require(context);
+        return { revoked: workers.revokeTokens(user, context.trace.traceId) };
+      },
       createSelfTestTokens: async (_, context) => {
         const { user } = access.require(context);
         return selfTest.createTokens(user, context.trace.traceId);

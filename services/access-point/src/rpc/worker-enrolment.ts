@@ -1,12 +1,14 @@
 import { createOneTimeToken, secretHashOf } from "@parley/agreement";
-import { enrolment } from "@parley/proto";
+import { Code, enrolment } from "@parley/proto";
 import { implement, type Binding } from "@parley/service-kit";
 import type { OwnOrganisation } from "../domain/own-organisation.js";
 import { denied, refusing } from "../domain/refusal.js";
-import { Code } from "@parley/proto";
 import type { Vault } from "../store/vault.js";
 
 const DAY_SECONDS = 86_400;
+
+/** By which the audit log tells tokens apart: a part of its secret's hash, from which nobody finds the secret. */
+const nameOf = (secretHash: Buffer) => `tok_${secretHash.toString("hex").slice(0, 12)}`;
 
 /** First contact of workers: a token is taken in the same commit that notes it, before the certificate is made. */
 export class WorkerEnrolment {
@@ -36,10 +38,25 @@ export class WorkerEnrolment {
         actor: `${this.own.id}/${by}`,
         subject: this.own.id,
         traceId,
-        ...(reusable && { details: { reusable, expires: expires.toISOString() } }),
+        details: { token: nameOf(secretHash), reusable, expires: expires.toISOString() },
       });
     });
     return { token, expires };
+  }
+
+  /** Ends all tokens that could still be used: one of them may be in wrong hands. @returns how many */
+  revokeTokens(by: string, traceId: string): number {
+    return this.vault.database.transaction(() => {
+      const revoked = this.vault.keys.endWorkerTokens();
+      this.vault.audit.append({
+        action: "worker.tokens-revoked",
+        actor: `${this.own.id}/${by}`,
+        subject: this.own.id,
+        traceId,
+        details: { revoked },
+      });
+      return revoked;
+    });
   }
 
   binding(): Binding {
@@ -48,19 +65,21 @@ export class WorkerEnrolment {
       {
         enrolWorker: async ({ secret, csr }, { trace }) => {
           const taken = this.vault.database.transaction(() => {
-            const fresh = secret.length === 32 && this.vault.keys.takeWorkerToken(secretHashOf(secret));
+            const hash = secretHashOf(secret);
+            const fresh = secret.length === 32 && this.vault.keys.takeWorkerToken(hash);
             this.vault.audit.append({
               action: fresh ? "worker.enrolled" : "worker.refused",
               actor: `${this.own.id}/worker`,
               subject: this.own.id,
               traceId: trace.traceId,
+              details: { token: nameOf(hash) },
             });
             return fresh;
           });
           if (!taken)
             throw denied(
               "WORKER_TOKEN_REFUSED",
-              "the worker's one-time token is unknown, used or past its end",
+              "the worker's token is unknown, used, revoked or past its end",
               "Make a new one with `parley org worker-token`.",
             );
           const issued = await refusing(() => this.own.certifyWorker(csr), Code.INVALID_ARGUMENT);

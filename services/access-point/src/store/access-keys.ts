@@ -9,7 +9,7 @@ export interface User {
   readonly roles: readonly Role[];
 }
 
-/** API keys and workers' one-time tokens, each as SHA-256 only. */
+/** API keys and workers' tokens, each as SHA-256 only. */
 export class AccessKeys {
   constructor(private readonly database: VaultDatabase) {}
 
@@ -58,6 +58,14 @@ export class AccessKeys {
       expires: expires.getTime() / 1000,
       reusable: reusable ? 1 : 0,
     });
+  }
+
+  /** Ends every token that could still be taken. @returns how many */
+  endWorkerTokens(now = seconds()): number {
+    return this.database.run(
+      `UPDATE worker_tokens SET expires_at = :now WHERE expires_at > :now AND (used_at IS NULL OR reusable = 1)`,
+      { now },
+    );
   }
 
   /** Takes a token; true before it expires, and once only where it is not reusable. */

@@ -24,6 +24,8 @@ export class FakeWorker {
   private constructor(
     readonly client: ServiceClient<typeof fleet.FleetServiceService>,
     readonly name: string,
+    /** Its certificate, DER. */
+    readonly leaf: Buffer,
   ) {}
 
   static async enrol(token: string, name: string): Promise<FakeWorker> {
@@ -39,7 +41,8 @@ export class FakeWorker {
       });
       const org = /spiffe:\/\/([^/]+)\/worker/.exec(new X509Certificate(answer.certificate).subjectAltName ?? "")![1];
       const server = { org, role: "access-point", bundle: () => answer.bundle };
-      return new FakeWorker(connect(fleet.FleetServiceService, { address: answer.fleetAddress, own, server }), name);
+      const client = connect(fleet.FleetServiceService, { address: answer.fleetAddress, own, server });
+      return new FakeWorker(client, name, own.leaf);
     } finally {
       first.close();
     }

@@ -23,6 +23,7 @@ export class TestAccessPoint {
   constructor(
     readonly id: string,
     private readonly logger: Logger,
+    private readonly more: Readonly<Record<string, string>> = {},
   ) {
     this.folder = mkdtempSync(join(tmpdir(), `parley-${id}-`));
   }
@@ -37,9 +38,10 @@ export class TestAccessPoint {
       PARLEY_LISTEN: listen("mtls"),
       PARLEY_ENROL_LISTEN: listen("enrol"),
       PARLEY_HEALTH_LISTEN: listen("health"),
+      ...this.more,
     });
     this.service = await startAccessPoint(config, this.logger);
-    this.apiKey = readFileSync(join(this.folder, "admin-key"), "utf8");
+    this.apiKey = readFileSync(this.more.PARLEY_ADMIN_KEY_FILE ?? join(this.folder, "admin-key"), "utf8").trim();
     this.member = this.as(this.apiKey);
     return this;
   }

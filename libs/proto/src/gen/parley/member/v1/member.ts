@@ -107,6 +107,16 @@ export interface CreateWorkerTokenResponse {
   expires: Date | undefined;
 }
 
+/** Request of RevokeWorkerTokens. */
+export interface RevokeWorkerTokensRequest {
+}
+
+/** Response of RevokeWorkerTokens. */
+export interface RevokeWorkerTokensResponse {
+  /** How many tokens ended. */
+  revoked: number;
+}
+
 /** Request of CreateSelfTestTokens. */
 export interface CreateSelfTestTokensRequest {
 }
@@ -1098,6 +1108,104 @@ export const CreateWorkerTokenResponse: MessageFns<CreateWorkerTokenResponse> = 
     const message = createBaseCreateWorkerTokenResponse();
     message.token = object.token ?? "";
     message.expires = object.expires ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRevokeWorkerTokensRequest(): RevokeWorkerTokensRequest {
+  return {};
+}
+
+export const RevokeWorkerTokensRequest: MessageFns<RevokeWorkerTokensRequest> = {
+  encode(_: RevokeWorkerTokensRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeWorkerTokensRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeWorkerTokensRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevokeWorkerTokensRequest>, I>>(base?: I): RevokeWorkerTokensRequest {
+    return RevokeWorkerTokensRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeWorkerTokensRequest>, I>>(_: I): RevokeWorkerTokensRequest {
+    const message = createBaseRevokeWorkerTokensRequest();
+    return message;
+  },
+};
+
+function createBaseRevokeWorkerTokensResponse(): RevokeWorkerTokensResponse {
+  return { revoked: 0 };
+}
+
+export const RevokeWorkerTokensResponse: MessageFns<RevokeWorkerTokensResponse> = {
+  encode(message: RevokeWorkerTokensResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revoked !== 0) {
+      writer.uint32(8).uint32(message.revoked);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeWorkerTokensResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeWorkerTokensResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revoked = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevokeWorkerTokensResponse>, I>>(base?: I): RevokeWorkerTokensResponse {
+    return RevokeWorkerTokensResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeWorkerTokensResponse>, I>>(object: I): RevokeWorkerTokensResponse {
+    const message = createBaseRevokeWorkerTokensResponse();
+    message.revoked = object.revoked ?? 0;
     return message;
   },
 };
@@ -4714,7 +4822,7 @@ export const MemberServiceService = {
       Buffer.from(GetOrganisationResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetOrganisationResponse => GetOrganisationResponse.decode(value),
   },
-  /** Makes a one-time token with which a worker enrols at this access point. Role "admin". */
+  /** Makes a token with which a worker enrols at this access point, or several where it is reusable. Role "admin". */
   createWorkerToken: {
     path: "/parley.member.v1.MemberService/CreateWorkerToken" as const,
     requestStream: false as const,
@@ -4725,6 +4833,18 @@ export const MemberServiceService = {
     responseSerialize: (value: CreateWorkerTokenResponse): Buffer =>
       Buffer.from(CreateWorkerTokenResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateWorkerTokenResponse => CreateWorkerTokenResponse.decode(value),
+  },
+  /** Ends all workers' tokens that could still be used. Workers that enrolled with one keep their certificates. Role "admin". */
+  revokeWorkerTokens: {
+    path: "/parley.member.v1.MemberService/RevokeWorkerTokens" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeWorkerTokensRequest): Buffer =>
+      Buffer.from(RevokeWorkerTokensRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeWorkerTokensRequest => RevokeWorkerTokensRequest.decode(value),
+    responseSerialize: (value: RevokeWorkerTokensResponse): Buffer =>
+      Buffer.from(RevokeWorkerTokensResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeWorkerTokensResponse => RevokeWorkerTokensResponse.decode(value),
   },
   /** One-time tokens of router and dealer for this organisation's self-test organisation. Role "admin"; for trials, refused unless the operators allow it. */
   createSelfTestTokens: {
@@ -4962,8 +5082,10 @@ export interface MemberServiceServer extends UntypedServiceImplementation {
   enrolOrganisation: handleUnaryCall<EnrolOrganisationRequest, EnrolOrganisationResponse>;
   /** This organisation, or a partner as the router describes it, with the fingerprint to compare. */
   getOrganisation: handleUnaryCall<GetOrganisationRequest, GetOrganisationResponse>;
-  /** Makes a one-time token with which a worker enrols at this access point. Role "admin". */
+  /** Makes a token with which a worker enrols at this access point, or several where it is reusable. Role "admin". */
   createWorkerToken: handleUnaryCall<CreateWorkerTokenRequest, CreateWorkerTokenResponse>;
+  /** Ends all workers' tokens that could still be used. Workers that enrolled with one keep their certificates. Role "admin". */
+  revokeWorkerTokens: handleUnaryCall<RevokeWorkerTokensRequest, RevokeWorkerTokensResponse>;
   /** One-time tokens of router and dealer for this organisation's self-test organisation. Role "admin"; for trials, refused unless the operators allow it. */
   createSelfTestTokens: handleUnaryCall<CreateSelfTestTokensRequest, CreateSelfTestTokensResponse>;
   /** Makes an API key for a person or a program of this organisation. Role "admin". */
