@@ -10,6 +10,7 @@ const DAY_SECONDS = 86_400;
 const TOKEN_DAYS = 30;
 const LOOK_MS = 10_000;
 const AGAIN_MS = 1_000;
+const CLOCK = { lookMs: LOOK_MS, againMs: AGAIN_MS, now: Date.now };
 
 export interface AccessPointSettings {
   readonly release: string;
@@ -30,30 +31,32 @@ interface Profile {
 
 /**
  * Keeps two Secrets beside a running access point: R-admin, its administrator's profile, and R-worker-token, the reusable
- * token of its workers, made anew at each start and at half of its life. Ends when `signal` aborts.
+ * token of its workers, made anew at each start, at half of its life, and where somebody deleted the Secret: so it is replaced
+ * once its tokens are revoked. Ends when `signal` aborts.
  */
 export async function keepAccessPoint(
   secrets: Secrets,
   settings: AccessPointSettings,
   logger: Logger,
   signal: AbortSignal,
+  { lookMs, againMs, now } = CLOCK,
 ): Promise<void> {
   let renewAt = 0;
   while (!signal.aborted) {
-    let wait = LOOK_MS;
+    let wait = lookMs;
     try {
       const profile = readProfile(settings);
-      if (!profile) wait = AGAIN_MS;
+      if (!profile) wait = againMs;
       else {
         await publishProfile(secrets, settings, profile);
-        if (Date.now() >= renewAt) {
+        if (now() >= renewAt || !(await secrets.get(tokenSecretOf(settings)))) {
           await publishWorkerToken(secrets, settings, profile);
-          renewAt = Date.now() + (TOKEN_DAYS * DAY_SECONDS * 1000) / 2;
+          renewAt = now() + (TOKEN_DAYS * DAY_SECONDS * 1000) / 2;
           logger.info({ release: settings.release }, "the administrator's profile and the workers' token are current");
         }
       }
     } catch (error) {
-      wait = AGAIN_MS;
+      wait = againMs;
       logger.warn({ err: error }, "could not bring the Secrets up to date yet, trying again");
     }
     await pause(wait, undefined, { signal }).catch(() => undefined);
@@ -71,15 +74,17 @@ async function publishProfile(secrets: Secrets, { release, address }: AccessPoin
   await put(secrets, `${release}-admin`, { data });
 }
 
-async function publishWorkerToken(secrets: Secrets, { release, local }: AccessPointSettings, { ca, apiKey }: Profile) {
+const tokenSecretOf = ({ release }: AccessPointSettings) => `${release}-worker-token`;
+
+async function publishWorkerToken(secrets: Secrets, settings: AccessPointSettings, { ca, apiKey }: Profile) {
   const client = createClient(member.MemberServiceService, {
-    address: local,
+    address: settings.local,
     credentials: credentials.createSsl(Buffer.from(ca)),
     metadata: () => ({ authorization: `Bearer ${apiKey}` }),
   });
   try {
     const { token } = await client.createWorkerToken({ validSeconds: TOKEN_DAYS * DAY_SECONDS, reusable: true });
-    await put(secrets, `${release}-worker-token`, { data: { token: Buffer.from(token) } });
+    await put(secrets, tokenSecretOf(settings), { data: { token: Buffer.from(token) } });
   } finally {
     client.close();
   }
