@@ -11,7 +11,8 @@ const options = chosen();
 const say = (text) => console.error(text);
 // The engine alone needs these; the whole system needs all.
 const ENGINE = ["libs/testing", "libs/model", "services/dealer", "services/worker"];
-if (!options["as-built"]) compile(options.submit || options.everything ? [] : ENGINE);
+if (!options["as-built"])
+  compile(options.submit || options.everything || (options.telemetry && !options.engine) ? [] : ENGINE);
 if (options.micro) {
   const { measureParts } = await import("./bench/micro.mjs");
   await measureParts();
@@ -54,7 +55,9 @@ async function writeFrom(files) {
   }
 }
 
-function allRight({ results, submitToResultMs }) {
+function allRight({ results, submitToResultMs, telemetry }) {
+  const measured = [telemetry?.online, telemetry?.submit].filter(Boolean);
+  if (!measured.every(({ equal }) => equal)) return false;
   return results.every((r) => r.equal && r.asDeclared) && Object.values(submitToResultMs).every((s) => s.equal);
 }
 

@@ -42,8 +42,8 @@ export class Stage {
     return stage;
   }
 
-  /** Starts the processes for one network, batch and link. `kernels`: with clocks around every kernel. */
-  async cast(network, { link, runs, samples, holdBytes, kernels = false }) {
+  /** Starts the processes for one network, batch and link. `kernels`: with clocks around every kernel. `env`: of all processes. */
+  async cast(network, { link, runs, samples, holdBytes, kernels = false, env: more = {} }) {
     const started = [];
     const stop = async () => {
       for (const child of started.reverse()) await child.stop();
@@ -54,9 +54,9 @@ export class Stage {
         started.push(child);
         return child;
       };
-      const env = kernels ? { PARLEY_BENCH_KERNELS: "1" } : {};
+      const env = { ...more, ...(kernels && { PARLEY_BENCH_KERNELS: "1" }) };
       const [dealer, p0, p1] = await Promise.all([
-        start("the dealer", "dealer-process.mjs", this.#environment),
+        start("the dealer", "dealer-process.mjs", { ...this.#environment, ...more }),
         start("P0", "party-server.mjs", env),
         start("P1", "party-client.mjs", env),
       ]);

@@ -3,6 +3,7 @@ import { describeMachine } from "./machine.mjs";
 import { measure } from "./measure.mjs";
 import { loadNetwork } from "./network.mjs";
 import { Stage } from "./cast.mjs";
+import { measureTelemetry } from "./telemetry.mjs";
 
 /** Everything that the options choose, one measurement after the other. `ending` gets what must be ended. */
 export async function measureAll({ options, folder, ending, say }) {
@@ -20,9 +21,14 @@ export async function measureAll({ options, folder, ending, say }) {
       results.push(await measure(stage, network, { ...options, batch, link, profile }));
     }
   }
+  if (options.telemetry) {
+    const telemetry = await measureTelemetry({ options, folder, ending, say });
+    return { machine, results, submitToResultMs: {}, telemetry };
+  }
   const dealer = options.quick ? undefined : await measureDealer();
   if (!options.submit && !options.everything) return { machine, results, submitToResultMs: {}, dealer };
   const { measureSubmissions } = await import("./submit.mjs"); // needs packages that the engine does not
   const submitToResultMs = await measureSubmissions({ options, folder, ending, say });
-  return { machine, results, submitToResultMs, dealer };
+  const telemetry = options.everything ? await measureTelemetry({ options, folder, ending, say }) : undefined;
+  return { machine, results, submitToResultMs, dealer, ...(telemetry && { telemetry }) };
 }

@@ -34,4 +34,9 @@ describe("the options of the benchmark", () => {
     expect(readOptions(["--submit", "--network", "A"])).toMatchObject({ measurements: [], measuredNetworks: ["A"] });
     expect(() => readOptions(["--submit", "--engine"])).toThrow("exclude");
   });
+
+  it("measure nothing else beside what telemetry costs", () => {
+    expect(readOptions(["--telemetry"])).toMatchObject({ measurements: [], everything: false, telemetry: true });
+    expect(() => readOptions(["--telemetry", "--network", "C"])).toThrow("excludes");
+  });
 });

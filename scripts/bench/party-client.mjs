@@ -1,7 +1,9 @@
 // P1, the data owner's worker, as a process of its own: prepares runs, runs them, compares each result.
 import { answer } from "./process-calls.mjs";
 import { Prepared } from "./prepared.mjs";
+import { telemetryOf } from "./process-telemetry.mjs";
 
+await telemetryOf("worker");
 const clock = process.env.PARLEY_BENCH_KERNELS ? await import("./kernel-clock.mjs") : undefined;
 const { sessionsOf } = await import("./party-engine.mjs");
 /** The batch as runs, and inputs with the results that must come out. */

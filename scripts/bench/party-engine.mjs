@@ -1,18 +1,32 @@
 // All that the benchmark takes from a worker: its own code for sessions, over its own transport. What a worker asks its
 // access point for is answered here, at once and without a disk: the benchmark of whole systems measures that part.
 import { PARTY_SERVER, agreementMessage } from "./agreement-message.mjs";
-import { CertificateHolder, TrustStore, createLogger, thumbprintOf } from "../../libs/service-kit/dist/index.js";
+import {
+  CertificateHolder,
+  TrustStore,
+  createLogger,
+  newTrace,
+  startSpan,
+  thumbprintOf,
+  traceparentOf,
+  withTrace,
+} from "../../libs/service-kit/dist/index.js";
 import { polls, readConfig } from "../../services/worker/dist/config.js";
 import { DealerLink } from "../../services/worker/dist/dealing/dealer-link.js";
 import { AgreementSet } from "../../services/worker/dist/models/agreement-set.js";
 import { Operands } from "../../services/worker/dist/models/operands.js";
-import { PartnerConnections } from "../../services/worker/dist/peer/partner-connection.js";
+import { PartnerConnections } from "../../services/worker/dist/peer/partner-connections.js";
 import { PeerServer } from "../../services/worker/dist/peer/peer-server.js";
 import { Poller } from "../../services/worker/dist/peer/poller.js";
 import { ClientParty } from "../../services/worker/dist/session/client-party.js";
+import { ownSteps, partnerSteps } from "../../services/worker/dist/telemetry/run-steps.js";
+import { tellRun } from "../../services/worker/dist/telemetry/run-telemetry.js";
 
 /** A worker's settings where nobody changes them. */
 const config = readConfig({ PARLEY_WORKER_TOKEN_FILE: "unused" });
+const CONNECT_MS = 5_000;
+/** As long as a worker waits for its partner's steps. */
+const STEPS_MS = 20;
 
 /** What one party's sessions need; `asked` hears what the worker would ask its access point. */
 function dependencies({ certificate, agreement, weights, masked }, asked = () => {}) {
@@ -62,15 +76,31 @@ export function sessionsOf(setting) {
     /** A stream with a first run prepared on it. */
     async open(records) {
       const agreement = parts.agreements.get(id);
-      const party = await ClientParty.prepare(d, agreement, records, agreement.peerEndpoints[0]);
+      const connection = await d.connections.take(agreement);
+      const party = await ClientParty.prepare(d, agreement, records, connection, CONNECT_MS);
       return {
         records,
         prepareNext: () => party.prepareNext(),
-        run: (input) => party.run({ ...binding, attemptId: `attempt ${++attempts}`, traceparent: "" }, input),
+        run: (input) => runTold(party, { ...binding, attemptId: `attempt ${++attempts}` }, input),
         dryMicros: () => party.dry(),
         settled: () => party.settled(),
         close: () => party.close(),
       };
     },
   };
+}
+
+/** A run with what a worker does for telemetry around it: a span, and both parties' steps. */
+async function runTold(party, binding, input) {
+  const trace = newTrace();
+  const parent = { ...trace, sampled: trace.sampled && process.env.PARLEY_BENCH_STEPS !== "off" };
+  const span = startSpan("parley.run", { "parley.attempt.id": binding.attemptId }, { parent });
+  const traceparent = traceparentOf(span.context);
+  const outcome = await withTrace(span.context, () =>
+    party.run({ ...binding, traceparent, wantsSteps: span.context.sampled }, input),
+  );
+  const told = await outcome.partner?.within(STEPS_MS);
+  if (told) [...ownSteps(outcome.record), ...partnerSteps(told, outcome.record)];
+  tellRun(span, outcome.record);
+  return outcome;
 }

@@ -27,27 +27,46 @@ const PREPARED = 64;
 
 /** @returns figures by network: one at a time, and 16 in flight */
 export async function measureSubmissions({ options, folder, ending, say }) {
-  process.env.PARLEY_REDIS_SERVER = bringRedis();
+  const { system, database } = await startWarm({ folder: join(folder, "system"), ending, say });
+  const results = {};
+  const chosen = NETWORKS.filter((name) => !options.measuredNetworks.length || options.measuredNetworks.includes(name));
+  for (const name of chosen) results[name] = { ...(await measureNetwork(system, name, options.runs, say)), database };
+  return results;
+}
+
+/** A system on databases that write to the disk before they answer. */
+async function startWarm({ folder, ending, say, env = {} }) {
+  process.env.PARLEY_REDIS_SERVER ??= bringRedis();
   const postgres = await startTestPostgres();
   if (postgres) ending.push(() => postgres.stop());
-  const home = join(folder, "system");
-  mkdirSync(home, { recursive: true });
+  mkdirSync(folder, { recursive: true });
   const system = await startSystem({
-    folder: home,
-    env: ENV,
+    folder,
+    env: { ...ENV, ...env },
     databaseUrl: postgres?.url("postgres"),
     onProgress: (message) => say(`${message} ...`),
   });
   ending.push(() => system.stop());
   await configureRedis(system.redis.url, { appendfsync: "always" });
-  const results = {};
-  const chosen = NETWORKS.filter((name) => !options.measuredNetworks.length || options.measuredNetworks.includes(name));
-  for (const name of chosen)
-    results[name] = {
-      ...(await measureNetwork(system, name, options.runs, say)),
-      database: postgres ? "PostgreSQL" : "embedded PGlite",
-    };
-  return results;
+  return { system, database: postgres ? "PostgreSQL" : "embedded PGlite" };
+}
+
+/** A system of its own, with a network and an agreement for so many jobs; `one` submits the next and waits for it. */
+export async function openForJobs({ folder, ending, say, env, network, count }) {
+  const { system } = await startWarm({ folder, ending, say, env });
+  const [a, b] = ["clinic-a", "clinic-b"].map((id) => Parley.connect(system.organisations.get(id).profile));
+  const asset = await agree(a, b, network, count, PREPARED);
+  const images = await imagesOf(network, asset);
+  let submitted = 0;
+  return {
+    one: () => predictEqual(b, asset, images[submitted++ % images.length]),
+    close: () => [a, b].forEach((side) => side.close()),
+  };
+}
+
+async function imagesOf(network, asset) {
+  const plain = await plaintext(network, asset);
+  return loadImages(IMAGES).map(({ pixels }) => ({ pixels, logits: plain.logits(pixels) }));
 }
 
 async function measureNetwork(system, name, runs, say) {
@@ -55,8 +74,7 @@ async function measureNetwork(system, name, runs, say) {
   try {
     say(`network ${name}: clinic-a publishes it, both sign an agreement ...`);
     const asset = await agree(a, b, name, 2 * WARM_UP + (1 + FLIGHTS) * (runs + IN_FLIGHT), PREPARED);
-    const plain = await plaintext(name, asset);
-    const images = loadImages(IMAGES).map(({ pixels }) => ({ pixels, logits: plain.logits(pixels) }));
+    const images = await imagesOf(name, asset);
     const series = (label, flights, count) =>
       runJobs({ b, asset, images, label: `network ${name}, ${label}` }, flights, count);
     await series("warming up", 1, WARM_UP);
@@ -89,10 +107,9 @@ async function runJobs({ b, asset, images, label }, flights, count) {
   const over = () => submitted >= count || (performance.now() - started > FIT_MS && submitted >= LEAST);
   const fly = async () => {
     while (!over()) {
-      const { pixels, logits } = images[submitted++ % images.length];
-      const done = await predict(b, asset, pixels);
+      const done = await predictEqual(b, asset, images[submitted++ % images.length]);
       times.push(done.took);
-      equal &&= done.logits.length === logits.length && done.logits.every((value, i) => value === logits[i]);
+      equal &&= done.equal;
       bar.show(times.length);
     }
   };
@@ -101,12 +118,14 @@ async function runJobs({ b, asset, images, label }, flights, count) {
   return { times, equal, seconds: (performance.now() - started) / 1000 };
 }
 
-async function predict(parley, asset, pixels) {
+/** One job, and whether its result is the plaintext fixed-point one. */
+async function predictEqual(parley, asset, { pixels, logits }) {
   const dataset = { shape: [1, 28, 28], values: Float64Array.from(pixels), kind: "bytes", source: "an MNIST image" };
   const job = parley.createJob({ operation: "predict", asset, dataset, params: { security: "smpc" } });
   const started = performance.now();
   await job.submit();
   const took = performance.now() - started;
   if (!job.success) throw job.error ?? new Error(`job ${job.id} is ${job.state}`);
-  return { took, logits: job.result.logits[0] };
+  const [result] = job.result.logits;
+  return { took, equal: result.length === logits.length && result.every((value, i) => value === logits[i]) };
 }

@@ -21,7 +21,7 @@ const three = ({ median, p95, p99 }) => [median, p95, p99].map(short).join(" / "
 const yes = (value) => (value ? "yes" : "NO");
 
 /** What a person at a terminal wants to see. */
-export function summary({ results, submitToResultMs }) {
+export function summary({ results, submitToResultMs, telemetry }) {
   const parts = [];
   if (results.length)
     parts.push(
@@ -53,6 +53,7 @@ export function summary({ results, submitToResultMs }) {
       ),
     );
   if (Object.keys(submitToResultMs).length) parts.push(submissions(submitToResultMs));
+  if (telemetry) parts.push(telemetryTable(telemetry));
   return parts.join("\n\n");
 }
 
@@ -131,6 +132,21 @@ export const work = (results) =>
       `${short(r.correlations.perDealerSecond / 1e6)} million`,
       [r.peakRssMiB.p0, r.peakRssMiB.p1, r.peakRssMiB.dealer].join(" / "),
     ]),
+  );
+
+const percent = ({ growthPercent, between: [low, high] }) =>
+  `**${growthPercent.toFixed(1)} %** (${low.toFixed(1)} to ${high.toFixed(1)})`;
+
+/** What telemetry costs. */
+export const telemetryTable = ({ network, online, submit }) =>
+  grid(
+    ["", "on, ms", "off, ms", "growth of the median (95 %)", "runs of each", "all equal"],
+    [
+      [`online latency, ${network}`, online],
+      [`submit to result, ${network}`, submit],
+    ]
+      .filter(([, t]) => t)
+      .map(([what, t]) => [what, three(t.on), three(t.off), percent(t), t.runs, yes(t.equal)]),
   );
 
 /** From job.submit() to job.result. */

@@ -31,7 +31,7 @@ export function targetTable(results) {
 }
 
 /** The ones that stand alone. */
-export function otherTargets({ results, submitToResultMs, dealer }) {
+export function otherTargets({ results, submitToResultMs, dealer, telemetry }) {
   const of = (name, batch) => results.find((r) => r.network === name && r.batch === batch && r.link === "loopback");
   const rows = [];
   const add = (what, value, target, reached) => rows.push([what, target, value, reached ? "reached" : "missed"]);
@@ -71,5 +71,16 @@ export function otherTargets({ results, submitToResultMs, dealer }) {
     const { jobsPerSecond } = submit.inFlight;
     add("jobs per second, A, 16 in flight", short(jobsPerSecond), "at least 200", jobsPerSecond >= 200);
   }
+  const grown = (what, figures, most) => {
+    if (figures)
+      add(
+        `${what} with all telemetry on, A, median`,
+        `${figures.growthPercent.toFixed(1)} %`,
+        `less than ${most} % more`,
+        figures.growthPercent < most,
+      );
+  };
+  grown("online", telemetry?.online, 5);
+  grown("submit to result", telemetry?.submit, 10);
   return grid(["", "target", "measured", ""], rows);
 }
