@@ -30,6 +30,8 @@ export class FakeAccessPoint {
   findings: common.Finding[] = [];
   /** Roles of whoever calls. */
   roles = ["scientist"];
+  /** Operators at which it is enrolled. */
+  enrolledAt = ["router", "dealer"];
   readonly assets: ReturnType<typeof fakeAssets> = fakeAssets();
   readonly agreements: ReturnType<typeof fakeAgreements> = fakeAgreements();
   private readonly organisations = fakeOrganisations();
@@ -63,7 +65,7 @@ export class FakeAccessPoint {
     server.addService(member.MemberServiceService, {
       ...this.unary({
         ...this.organisations,
-        whoAmI: () => ({ ...this.organisations.whoAmI(), roles: this.roles }),
+        whoAmI: () => ({ ...this.organisations.whoAmI(), roles: this.roles, enrolledAt: this.enrolledAt }),
         ...this.assets.unary,
         ...this.agreements.unary,
         ...this.jobs.unary,

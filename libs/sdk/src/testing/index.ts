@@ -1,2 +1,3 @@
 export { FakeAccessPoint } from "./fake-access-point.js";
 export { densePlan } from "./plans.js";
+export { FakeOffice } from "./fake-office.js";
