@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { addressVariable, readEnvironment } from "../config/environment.js";
 import type { Sampler } from "./state.js";
@@ -85,7 +85,7 @@ export function readTelemetrySettings(service: string, env: NodeJS.ProcessEnv = 
     },
     resource: {
       ...namespace(read.PARLEY_ORG ?? read.PARLEY_TRUST_DOMAIN),
-      "service.instance.id": randomUUID(),
+      "service.instance.id": randomBytes(16).toString("hex"),
       "host.name": hostname(),
       ...resourceAttributes(read.OTEL_RESOURCE_ATTRIBUTES),
       "service.name": read.OTEL_SERVICE_NAME ?? `parley-${service}`,

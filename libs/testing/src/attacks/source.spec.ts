@@ -91,9 +91,10 @@ describe("the sources", () => {
     expect(texts.filter((text) => text.includes("${"))).toEqual([]);
   });
 
-  it("take no certificate unchecked but at first contact, where it is compared by hand", () => {
+  it("take no certificate unchecked but at first contact, where it is compared by hand, and where a probe says what is wrong with it", () => {
     expect(where(all, /rejectUnauthorized:\s*false/)).toEqual([
       join("libs", "agreement", "src", "issuer-authority.ts"),
+      join("libs", "proto", "src", "probe", "handshake.ts"),
     ]);
     expect(
       where(all, /NODE_TLS_REJECT_UNAUTHORIZED|createInsecure\(\)/).filter((path) => !/health/.test(path)),
