@@ -69,7 +69,10 @@ describe("the sources", () => {
 
   it("write to a console in the command line alone, and log in services with the one logger", () => {
     expect(where(production, /\bconsole\.\w+\(/)).toEqual([]);
-    expect(where(production, /\bprocess\.stdout\.write\(/)).toEqual([]);
+    // `parley self-test` is a command for people.
+    expect(where(production, /\bprocess\.stdout\.write\(/)).toEqual([
+      join("services", "setup", "src", "self-test", "main.ts"),
+    ]);
     expect(where(production, /from "pino"/)).toEqual([join("libs", "service-kit", "src", "telemetry", "logger.ts")]);
   });
 
