@@ -1,8 +1,9 @@
 // What goes into the image: compiled code and production dependencies, nothing that only building or testing needs.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../dependencies.mjs";
+import { neededBy, removeOthers } from "./needed.mjs";
 
 /** Packages that no service loads. */
 const LEFT_OUT = ["libs/testing"];
@@ -29,6 +30,8 @@ export function stage(context) {
   const wanted = packages().filter((name) => !LEFT_OUT.includes(name));
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   npm(app, ["ci", "--omit=dev", ...wanted.flatMap((name) => ["--workspace", name]), ...quiet]);
+  const { packages: locked } = JSON.parse(readFileSync(join(app, "package-lock.json"), "utf8"));
+  removeOthers(app, locked, neededBy(locked, wanted));
   const sbom = JSON.parse(npm(app, ["sbom", "--sbom-format", "cyclonedx", "--omit", "dev", "--package-lock-only"]));
   const modules = join(app, "node_modules");
   // The base has Node: the package that brings it to developers stays out.
