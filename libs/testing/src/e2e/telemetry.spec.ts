@@ -1,4 +1,4 @@
-import { encodeInput } from "@parley/plan";
+import { cost, encodeInput } from "@parley/plan";
 import { startOtlpCollector, type OtlpCollector, type ReceivedSpan } from "@parley/service-kit/testing";
 import { randomBytes } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
@@ -53,6 +53,7 @@ describe.skipIf(missing)("telemetry of a whole system", () => {
     if (!job.success) throw job.error ?? new Error(job.state);
     traceId = job.details?.traceId ?? "";
     await until(() => named("parley.job").length > 0 && named("parley.attempt").length > 0, "the job's spans");
+    await until(() => named("parley.run").length === 2, "the workers' spans");
     texts = await Promise.all(
       metricPorts().map(async (port) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()),
     );
@@ -88,7 +89,14 @@ describe.skipIf(missing)("telemetry of a whole system", () => {
       "parley.job",
       "parley.member.v1.MemberService/RunJob",
     ]);
+    const [own, partner] = ["p1", "p0"].map((party) =>
+      named("parley.run").find(({ attributes }) => attributes.party === party),
+    );
+    if (!own || !partner) throw new Error("both workers tell of the run");
+    expect(ancestors(own).slice(0, 2)).toEqual(["parley.attempt", "parley.job"]);
+    expect(ancestors(partner).slice(0, 2)).toEqual(["parley.run", "parley.attempt"]);
     const [bound] = named("parley.bind");
+    expect(ancestors(bound)[0]).toBe("parley.run");
     expect(bound.resource["service.namespace"]).toBe("clinic-a");
     expect(job.resource["service.namespace"]).toBe("clinic-b");
     const namespaces = new Set(ofTrace().map(({ resource }) => resource["service.namespace"]));
@@ -96,6 +104,37 @@ describe.skipIf(missing)("telemetry of a whole system", () => {
     // Nothing hangs under a span that nobody recorded.
     const ids = new Set(ofTrace().map(({ spanId }) => spanId));
     expect(ofTrace().filter(({ parentSpanId }) => parentSpanId !== "" && !ids.has(parentSpanId))).toEqual([]);
+  });
+
+  it("shows what each layer took and sent, at both workers, as the plan declares", () => {
+    const { plan } = model.model;
+    const declared = cost(plan, 1).online;
+    for (const [party, sent] of [
+      ["p0", declared.p0ToP1],
+      ["p1", declared.p1ToP0],
+    ] as const) {
+      const layers = named("parley.layer").filter(({ attributes }) => attributes.party === party);
+      expect(layers.map(({ attributes }) => attributes["parley.layer.kind"])).toEqual([
+        ...plan.steps.map(({ op }) => op),
+        "reveal",
+      ]);
+      const sum = (name: string) => layers.reduce((total, { attributes }) => total + Number(attributes[name]), 0);
+      expect(sum("parley.bytes.sent")).toBe(sent);
+      expect(sum("parley.messages")).toBe(declared.messages);
+    }
+  });
+
+  it("links a run to the preparation of its session, and that to the drawing of its batch at the dealer", () => {
+    const at = (link: { spanId: string }) => collector.spans.find(({ spanId }) => spanId === link.spanId);
+    for (const run of named("parley.run")) {
+      const prepared = run.links.map(at).find((span) => span?.name === "parley.offline.prepare");
+      const drawn = prepared?.links.map(at).find((span) => span?.name === "parley.offline.draw");
+      expect(prepared?.service).toBe("parley-worker");
+      const deals = collector.spans.filter(
+        ({ name, traceId: id }) => name === "parley.dealer.deal" && id === drawn?.traceId,
+      );
+      expect(deals.map(({ service }) => service)).toContain("parley-dealer");
+    }
   });
 
   it("measures every service, and shows the same to Prometheus", () => {
