@@ -25,12 +25,14 @@ export async function runDemo(options, ending, say) {
   const label = await predictByCli(profiles.get("clinic-b"), asset.id);
   const firstSeconds = seconds(started);
   say(`first private prediction through the CLI: label ${label}, ${firstSeconds} s after the first install began`);
-  say(`private predictions while every pod is deleted in turn and every release is upgraded ...`);
+  say(
+    `private predictions while the pods of both clinics are deleted in turn and clinic-a is upgraded and rolled back ...`,
+  );
   const parley = parleys.get("clinic-b");
   let disturbing = true;
   const disturbed = (async () => {
-    const deleted = await deleteEachPod(say);
-    return [...deleted, ...(await upgradeAndRollBack(options, Date.now(), say))];
+    const deleted = await deleteEachPod(say, ["clinic-a", "clinic-b"]);
+    return [...deleted, ...(await upgradeAndRollBack(options, Date.now(), say, ["clinic-a"]))];
   })().finally(() => (disturbing = false));
   const total = await streamOfJobs({ parley, asset, plain, count: JOBS, inFlight: IN_FLIGHT, more: () => disturbing });
   const disturbances = await disturbed;

@@ -16,9 +16,9 @@ async function servingPods(namespace) {
 }
 
 /** Deletes each serving pod in turn and waits until what it belonged to is ready again. @returns their names */
-export async function deleteEachPod(say) {
+export async function deleteEachPod(say, namespaces = OPERATORS) {
   const deleted = [];
-  for (const namespace of OPERATORS)
+  for (const namespace of namespaces)
     for (const pod of await servingPods(namespace)) {
       say(`deleting ${namespace}/${pod} ...`);
       await kubectl(namespace, "delete", "pod", pod, "--wait=true", "--timeout=120s");
@@ -35,15 +35,15 @@ export async function ready(namespace) {
 }
 
 /** Upgrades each release (new pods, by an annotation that changes), then rolls each back. @returns what was done */
-export async function upgradeAndRollBack(options, stamp, say) {
+export async function upgradeAndRollBack(options, stamp, say, names = OPERATORS) {
   const done = [];
-  for (const name of OPERATORS) {
+  for (const name of names) {
     say(`helm upgrade ${name} ...`);
     const more = [`workload.podAnnotations.parley\\.test/upgrade=u${stamp}`];
     await helm(name, "upgrade", name, chartOf(name), "--wait", "--timeout", "5m", ...valuesFor(name, options, more));
     done.push(`upgrade ${name}`);
   }
-  for (const name of OPERATORS) {
+  for (const name of names) {
     say(`helm rollback ${name} ...`);
     await helm(name, "rollback", name, "--wait", "--timeout", "5m");
     done.push(`rollback ${name}`);
