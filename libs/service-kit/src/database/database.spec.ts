@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DATABASE_KINDS, freshFolder, testDatabase, type TestDatabase } from "../testing/databases.js";
 import { AuditLog } from "./audit-log.js";
-import { MigrationsDone, changedRows, databaseErrorCode, openDatabase, type Database } from "./database.js";
+import { changedRows, databaseErrorCode, openDatabase, type Database } from "./database.js";
+import { MigrationsDone } from "./migrations.js";
 
 const things = pgSchema("things").table("thing", { id: text().primaryKey() });
 
@@ -57,6 +58,16 @@ describe.each(DATABASE_KINDS)("on %s", (kind) => {
     await expect(opened("only")).rejects.toThrow(MigrationsDone);
     await expect(opened("only")).rejects.toThrow(MigrationsDone);
     await (await opened("skip")).close();
+  });
+
+  it("refuses another word than only and skip, and only where there is nothing to migrate for others", async () => {
+    const opened = async (mode: string) => {
+      process.env.PARLEY_MIGRATE = mode;
+      const { url, dataDir } = { url: target?.url, dataDir: freshFolder() };
+      return openDatabase({ ...settings(), url, dataDir }).finally(() => delete process.env.PARLEY_MIGRATE);
+    };
+    await expect(opened("always")).rejects.toThrow("PARLEY_MIGRATE is only, skip or not set");
+    if (kind === "pglite") await expect(opened("only")).rejects.toThrow("set DATABASE_URL");
   });
 
   it("counts changed rows and names unique violations", async ({ skip }) => {

@@ -4,13 +4,14 @@ import { drizzle as drizzlePg, type NodePgDatabase } from "drizzle-orm/node-post
 import { migrate as migratePg } from "drizzle-orm/node-postgres/migrator";
 import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { migrate as migratePglite } from "drizzle-orm/pglite/migrator";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { isMetering, measure } from "../telemetry/metrics.js";
 import { isTracing, withSpan } from "../telemetry/span.js";
 import { currentTrace } from "../telemetry/trace.js";
 import { lockFolder } from "./folder-lock.js";
+import { MigrationsDone, migrateMode, migrationOptions, requireMigrated, type MigrateMode } from "./migrations.js";
 
 export interface DatabaseSettings<S extends Record<string, unknown>> {
   /** Also the name of its PostgreSQL schema and, with "_migrations", of its migrations' schema. */
@@ -40,17 +41,18 @@ export interface Database<S extends Record<string, unknown>> {
 export async function openDatabase<S extends Record<string, unknown>>(
   settings: DatabaseSettings<S>,
 ): Promise<Database<S>> {
-  return settings.url ? openPostgres(settings, settings.url) : openEmbedded(settings);
+  const mode = migrateMode(Boolean(settings.url));
+  return settings.url ? openPostgres(settings, settings.url, mode) : openEmbedded(settings);
 }
 
 async function openPostgres<S extends Record<string, unknown>>(
   settings: DatabaseSettings<S>,
   url: string,
+  mode: MigrateMode,
 ): Promise<Database<S>> {
   const pool = new pg.Pool({ connectionString: url, max: settings.poolSize ?? 10 });
   pool.on("error", () => {}); // a broken idle connection; the next query opens another or reports the error
   const db = drizzlePg(pool, { schema: settings.schema });
-  const mode = process.env.PARLEY_MIGRATE;
   const client = await pool.connect().catch((cause: unknown) => {
     throw new Error("the database of DATABASE_URL cannot be reached; check the address and that PostgreSQL runs", {
       cause,
@@ -78,34 +80,6 @@ async function openPostgres<S extends Record<string, unknown>>(
       observed(name, async () => (await pool.query({ name, text, values: [...values] })).rows as T[]),
     close: () => pool.end(),
   };
-}
-
-/** Thrown under PARLEY_MIGRATE=only once the tables are up to date: `runService` ends the process with 0. */
-export class MigrationsDone extends Error {
-  constructor(readonly service: string) {
-    super(`the tables of ${service} are up to date`);
-  }
-}
-
-/** @throws Error where the tables are older than this version of the service */
-async function requireMigrated(client: pg.PoolClient, settings: DatabaseSettings<Record<string, unknown>>) {
-  const { migrationsFolder, migrationsSchema, migrationsTable } = migrationOptions(settings);
-  const journal = JSON.parse(readFileSync(join(migrationsFolder, "meta/_journal.json"), "utf8")) as {
-    entries: { when: number }[];
-  };
-  const newest = Math.max(0, ...journal.entries.map(({ when }) => when));
-  const applied = await client
-    .query<{ at: string | null }>(`SELECT max(created_at) AS at FROM "${migrationsSchema}"."${migrationsTable}"`)
-    .then(({ rows }) => Number(rows[0]?.at ?? 0))
-    .catch((error: unknown) => {
-      const code = databaseErrorCode(error);
-      if (code === "42P01" || code === "3F000") return 0; // no such table, no such schema
-      throw error;
-    });
-  if (applied < newest)
-    throw new Error(
-      `the tables of ${settings.service} are older than this version; run its migrations first: PARLEY_MIGRATE=only`,
-    );
 }
 
 async function openEmbedded<S extends Record<string, unknown>>(settings: DatabaseSettings<S>): Promise<Database<S>> {
@@ -138,12 +112,6 @@ async function observed<T>(name: string, run: () => Promise<T>): Promise<T> {
   const work = currentTrace() ? withSpan("db.query", attributes, run, { title: name }) : run();
   return work.finally(() => measure("db.client.operation.duration", (performance.now() - started) / 1_000, attributes));
 }
-
-const migrationOptions = ({ migrationsFolder, service }: { migrationsFolder: string; service: string }) => ({
-  migrationsFolder,
-  migrationsSchema: `${service.replaceAll("-", "_")}_migrations`,
-  migrationsTable: "applied",
-});
 
 /** Rows of a raw `db.execute(sql...)`, on both drivers. */
 export const rowsOf = <T>(result: unknown): T[] => (result as { rows: T[] }).rows;

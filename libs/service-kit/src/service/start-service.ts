@@ -1,7 +1,7 @@
 import { NestFactory } from "@nestjs/core";
 import type { DynamicModule, INestApplicationContext, LoggerService, Type } from "@nestjs/common";
 import "reflect-metadata";
-import { MigrationsDone } from "../database/database.js";
+import { MigrationsDone } from "../database/migrations.js";
 import type { RpcServer } from "../rpc/server.js";
 import { followLogLevel } from "../telemetry/log-level.js";
 import type { Logger } from "../telemetry/logger.js";
