@@ -11,6 +11,10 @@ describe("inviterOf", () => {
     expect(() => inviterOf(of("clinic-a", "operator"), "clinic-a", ON)).toThrow("may not invite");
   });
 
+  it("keeps names of self tests from real organisations, which an access point could take over", () => {
+    expect(() => inviterOf(of("router", "operator"), "clinic-a-self-test", OFF)).toThrow("are for self tests");
+  });
+
   it("takes an access point for its own self-test organisation, only where that is allowed", () => {
     const a = of("clinic-a", "access-point");
     expect(inviterOf(a, "clinic-a-self-test", ON)).toBe("clinic-a/access-point");

@@ -1,8 +1,10 @@
 import { Code, ParleyError } from "@parley/proto";
 import type { Peer } from "../tls/peer.js";
 
+const SELF_TEST = "-self-test";
+
 /** Name of the organisation with which `org` tries its installation. */
-export const selfTestOf = (org: string): string => `${org}-self-test`;
+export const selfTestOf = (org: string): string => `${org}${SELF_TEST}`;
 
 /**
  * Who may make an enrolment token: the operator's people, and, only where self tests are allowed, an access point for its own
@@ -15,7 +17,16 @@ export function inviterOf(
   organisationId: string,
   { domain, selfTest }: { readonly domain: string; readonly selfTest: boolean },
 ): string {
-  if (peer?.role === "operator" && peer.org === domain) return `${domain}/operator`;
+  if (peer?.role === "operator" && peer.org === domain) {
+    if (!organisationId.endsWith(SELF_TEST)) return `${domain}/operator`;
+    // An access point could take such a name over where self tests are allowed.
+    throw new ParleyError(
+      Code.INVALID_ARGUMENT,
+      "NAME_RESERVED",
+      `names that end in ${SELF_TEST} are for self tests`,
+      "Choose another name.",
+    );
+  }
   if (selfTest && peer?.role === "access-point" && organisationId === selfTestOf(peer.org))
     return `${peer.org}/access-point`;
   throw new ParleyError(
