@@ -71,6 +71,18 @@ describe("an access point", () => {
       () => ana.listAudit({ subject: "", page: undefined }),
     ])
       await expect(call()).rejects.toEqual(refused("ROLE_MISSING", Code.PERMISSION_DENIED));
+    const { apiKey: short } = await a.member.createApiKey({ user: "leaving", roles: ["scientist"] });
+    const leaving = a.as(short);
+    expect((await leaving.whoAmI({})).user).toBe("leaving");
+    await expect(leaving.revokeApiKey({ user: "leaving" })).rejects.toEqual(
+      refused("ROLE_MISSING", Code.PERMISSION_DENIED),
+    );
+    await a.member.revokeApiKey({ user: "leaving" });
+    await expect(leaving.whoAmI({})).rejects.toEqual(refused("API_KEY_REFUSED", Code.UNAUTHENTICATED));
+    await expect(a.member.revokeApiKey({ user: "leaving" })).rejects.toEqual(refused("USER_UNKNOWN", Code.NOT_FOUND));
+    await expect(a.member.revokeApiKey({ user: "admin" })).rejects.toEqual(
+      refused("LAST_ADMINISTRATOR", Code.FAILED_PRECONDITION),
+    );
     await expect(a.member.createApiKey({ user: "ana", roles: ["auditor"] })).rejects.toEqual(
       refused("USER_EXISTS", Code.ALREADY_EXISTS),
     );
@@ -313,6 +325,7 @@ describe("an access point", () => {
     expect(new Set(atA.map(({ action }) => action))).toEqual(
       new Set([
         "key.created",
+        "key.revoked",
         "organisation.enrolled",
         "organisation.trusted",
         "asset.published",

@@ -81,5 +81,14 @@ export function orgCommands(): Command {
         print(command, { user, roles, apiKey }, apiKey);
       });
     });
+  org
+    .command("revoke-key <user>")
+    .description("withdraw the API key of a person or a program at once")
+    .action(async (user: string, _: unknown, command: Command) =>
+      withParley(command, async (parley) => {
+        await parley.client.revokeApiKey({ user });
+        print(command, { user, revoked: true }, `the API key of ${user} is of no use any more.`);
+      }),
+    );
   return org;
 }

@@ -42,5 +42,6 @@ export const fakeOrganisations = () => ({
     expires: new Date("2027-01-01"),
   }),
   revokeWorkerTokens: () => ({ revoked: 2 }),
+  revokeApiKey: () => ({}),
   createApiKey: ({ user }: member.CreateApiKeyRequest) => ({ apiKey: `key-of-${user}` }),
 });

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROLES, type Role, type User } from "../store/access-keys.js";
 import type { Vault } from "../store/vault.js";
-import { denied, invalid, precondition } from "./refusal.js";
+import { denied, invalid, notFound, precondition } from "./refusal.js";
 import { writeSecretFile } from "./secret-file.js";
 
 const hashOf = (key: string) => createHash("sha256").update(key).digest();
@@ -104,5 +104,23 @@ export class AccessControl {
       });
     });
     return key;
+  }
+
+  /** Withdraws a key: its next call is refused. @throws ParleyError NOT_FOUND; FAILED_PRECONDITION for the last administrator's */
+  revokeKey(user: string, by: string, traceId: string) {
+    this.vault.database.transaction(() => {
+      const users = this.vault.keys.users();
+      const held = users.find((one) => one.user === user);
+      if (!held)
+        throw notFound("USER_UNKNOWN", `${this.org} has no API key of ${user.slice(0, 100)}`, "Check the name.");
+      if (held.roles.includes("admin") && users.filter(({ roles }) => roles.includes("admin")).length === 1)
+        throw precondition(
+          "LAST_ADMINISTRATOR",
+          `${user} has the only key of an administrator`,
+          "Make another one first: `parley org api-key NAME --roles admin`.",
+        );
+      this.vault.keys.removeKey(user);
+      this.vault.audit.append({ action: "key.revoked", actor: `${this.org}/${by}`, subject: user, traceId });
+    });
   }
 }

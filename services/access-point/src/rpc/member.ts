@@ -85,6 +85,11 @@ export function memberBinding(parts: Parts): Binding {
         const { user } = access.require(context);
         return { apiKey: access.createKey(name, roles, user, context.trace.traceId) };
       },
+      revokeApiKey: async ({ user: name }, context) => {
+        const { user } = access.require(context);
+        access.revokeKey(name, user, context.trace.traceId);
+        return {};
+      },
       trustOrganisation: async ({ organisationId, fingerprint }, context) => {
         const { user } = access.require(context);
         return { organisation: await enrolment.trust(organisationId, fingerprint, user, context.trace.traceId) };

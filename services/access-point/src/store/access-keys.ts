@@ -37,6 +37,16 @@ export class AccessKeys {
     return row && { user: row.user, roles: row.roles.split(",") as Role[] };
   }
 
+  /** Users with a key, by name. */
+  users(): User[] {
+    const rows = this.database.all<{ user: string; roles: string }>(`SELECT user, roles FROM api_keys ORDER BY user`);
+    return rows.map(({ user, roles }) => ({ user, roles: roles.split(",") as Role[] }));
+  }
+
+  removeKey(user: string) {
+    this.database.run(`DELETE FROM api_keys WHERE user = :user`, { user });
+  }
+
   hasKeys(): boolean {
     return this.database.get(`SELECT 1 FROM api_keys LIMIT 1`) !== undefined;
   }
