@@ -34,6 +34,7 @@ const metrics = group("Prometheus.", {
   prometheusRule: group("Alerts, for the Prometheus operator.", {
     enabled: boolean("Creates the PrometheusRules.", false),
     labels: map("Labels by which your Prometheus finds them."),
+    runbookBase: string("Where you publish docs/runbooks: alerts then carry a runbook_url below it."),
   }),
   dashboards: group("Dashboards, for Grafana's sidecar.", {
     enabled: boolean("Creates a ConfigMap for each.", false),

@@ -30,7 +30,11 @@ kind: PrometheusRule
 metadata:
   {{- include "parley-common.metadata" (dict "root" $root "component" "monitoring" "name" (printf "%s-%s" $fullname (trimSuffix ".yaml" (base $path))) "labels" $m.prometheusRule.labels) | nindent 2 }}
 spec:
-  {{- $content | toString | trim | nindent 2 }}
+  {{- $rules := $content | toString | trim }}
+  {{- with $m.prometheusRule.runbookBase }}
+  {{- $rules = regexReplaceAll "( +)runbook: docs/runbooks/(\\S+)" $rules (printf "${1}runbook: docs/runbooks/${2}\n${1}runbook_url: %s/${2}" (trimSuffix "/" .)) }}
+  {{- end }}
+  {{- $rules | nindent 2 }}
 {{- end }}
 {{- end }}
 {{- if $m.dashboards.enabled }}
