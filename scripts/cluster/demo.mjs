@@ -42,7 +42,8 @@ export async function runDemo(options, ending, say) {
   );
   for (const failure of total.failures) say(`  ${failure}`);
   const ok = total.failures.length === 0 && total.right === total.ids.length && account.unfinished === 0;
-  return { ok, installSeconds, firstSeconds, ...total, ids: total.ids.length, disturbances, account };
+  const { succeeded, right, failures, ids } = total;
+  return { ok, installSeconds, firstSeconds, jobs: ids.length, succeeded, right, failures, disturbances, account };
 }
 
 const seconds = (from) => Math.round((performance.now() - from) / 100) / 10;
