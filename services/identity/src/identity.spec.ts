@@ -161,9 +161,10 @@ describe.each(DATABASE_KINDS)("identity on %s", (kind) => {
   it("keeps the operator's rpcs for the operator, and another authority away from a name", async ({ skip }) => {
     if (!target) return skip("no PostgreSQL here");
     const own = await client(await clinic.certificate("access-point"));
-    expect(await refusal(own.createEnrolmentToken({ organisationId: "x", validSeconds: 0 }))).toBe(
-      "PERMISSION_DENIED ROLE_REFUSED",
-    );
+    for (const organisationId of ["x", "clinic-a-self-test"])
+      expect(await refusal(own.createEnrolmentToken({ organisationId, validSeconds: 0 }))).toBe(
+        "PERMISSION_DENIED INVITATION_REFUSED",
+      );
     const clinicOperator = await client(await clinic.certificate("operator"));
     expect(await refusal(clinicOperator.revokeOrganisation({ organisationId: "clinic-a", reason: "" }))).toBe(
       "PERMISSION_DENIED ROLE_REFUSED",
