@@ -100,7 +100,7 @@ async function runTold(party, binding, input) {
     party.run({ ...binding, traceparent, wantsSteps: span.context.sampled }, input),
   );
   const told = await outcome.partner?.within(STEPS_MS);
-  if (told) [...ownSteps(outcome.record), ...partnerSteps(told, outcome.record)];
+  const steps = told ? [...ownSteps(outcome.record), ...partnerSteps(told, outcome.record)] : [];
   tellRun(span, outcome.record);
-  return outcome;
+  return { ...outcome, steps };
 }

@@ -5,7 +5,6 @@ import type { Message } from "@parley/plan";
 import type { Channel } from "./channel.js";
 import { SessionError } from "./error.js";
 import type { MessageMemory } from "./message-memory.js";
-import type { SessionObserver } from "./observer.js";
 import { Transcript } from "./transcript.js";
 
 /** Messages that may wait to be hashed when another comes. */
@@ -20,8 +19,6 @@ const UNHASHED = 2;
  */
 export class Conversation {
   readonly transcript = new Transcript();
-  /** Told of the messages of the run. */
-  observer?: SessionObserver;
   private readonly messages: readonly Message[];
   /** The next message of the schedule, from either side. */
   private next = 0;
@@ -37,6 +34,11 @@ export class Conversation {
   /** Whether all offline steps have passed. */
   get offlineDone(): boolean {
     return this.next >= this.memory.offline;
+  }
+
+  /** Messages of the schedule that have passed, either way. */
+  get passed(): number {
+    return this.next;
   }
 
   /** Whether this party sends a share of an opening. */
@@ -84,7 +86,6 @@ export class Conversation {
     const copy = last || message.phase === "offline";
     if (copy) this.transcript.settle();
     this.channel.send(message.step, ring.u8(region.at, message.bytes + message.trailer), copy);
-    this.observer?.sent(this.memory.steps[this.next - 1], message.bytes);
     return true;
   }
 
@@ -115,7 +116,6 @@ export class Conversation {
     this.transcript.note(message.from, step, ring.u8(region.at, message.bytes));
     if (message.trailer > 0 && !timingSafeEqual(this.transcript.digest(), payload.subarray(message.bytes)))
       throw new SessionError("TRANSCRIPT", "the parties' transcripts differ: they did not see the same messages");
-    this.observer?.received(this.memory.steps[this.next], message.bytes);
     this.next++;
   }
 }

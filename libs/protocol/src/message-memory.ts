@@ -1,7 +1,6 @@
 import type { Message, Schedule } from "@parley/plan";
 
 import type { Arena, Region } from "./arena.js";
-import { stepsOfMessages } from "./steps.js";
 
 /** Where a share lies: in which message of the schedule, at which byte. */
 export interface Place {
@@ -12,8 +11,6 @@ export interface Place {
 /** The memory of a schedule's messages at one party, and where in them the shares of each opening lie. */
 export class MessageMemory {
   readonly messages: readonly Message[];
-  /** By message: the step of the plan to which it belongs. */
-  readonly steps: readonly number[];
   /** By opening: this party's and the peer's share. */
   readonly own = new Map<number, Place>();
   readonly peer = new Map<number, Place>();
@@ -28,7 +25,6 @@ export class MessageMemory {
     readonly arena: Arena,
   ) {
     this.messages = schedule.messages;
-    this.steps = stepsOfMessages(schedule);
     this.offline = this.messages.filter((m) => m.phase === "offline").length;
     const largest = (mine: boolean): number =>
       Math.max(0, ...this.messages.filter((m) => (m.from === party) === mine).map((m) => m.bytes + m.trailer));

@@ -1,6 +1,6 @@
 /**
- * What a session tells about its run: steps and counts, never values. Called synchronously between two messages: must be
- * quick and must not throw.
+ * What a session tells about its run: steps, never values. Called synchronously while the peer may be waiting: must be quick and
+ * must not throw.
  */
 export interface SessionObserver {
   /** A step of the plan begins at this party, and the one before it has ended; -1 after the last one, which reveals the output. */
@@ -8,7 +8,4 @@ export interface SessionObserver {
   /** This party has nothing to do until the peer's message comes, and goes on with it. */
   waiting(): void;
   resumed(): void;
-  /** A message of the run has left, or has come. @param step to which it belongs, see {@link stepsOfMessages} */
-  sent(step: number, bytes: number): void;
-  received(step: number, bytes: number): void;
 }

@@ -83,12 +83,16 @@ export abstract class Session {
   /** From now on tells somebody about the run. Before {@link run}: what was before is not told. */
   observe(observer: SessionObserver): void {
     this.observer = observer;
-    this.conversation.observer = observer;
   }
 
   /** Something useful for a few microseconds while the peer is waited for: called again and again. */
   idle(): void {
     if (this.state === "running" && this.blocked) this.prefetch.step(this.at);
+  }
+
+  /** Messages of the schedule that have passed so far, either way. */
+  get passed(): number {
+    return this.conversation.passed;
   }
 
   /** SHA-256 over (sender, step, length, bytes) of all steps so far. */
@@ -208,9 +212,11 @@ export abstract class Session {
 
   private block(): void {
     this.blocked = true;
-    this.observer?.waiting();
-    // Hashing waits until the message has left the process, and is done while the peer works.
-    setImmediate(() => this.conversation.transcript.settle());
+    // Hashing and observing wait until the message has left the process, and are done while the peer works.
+    setImmediate(() => {
+      if (this.blocked) this.observer?.waiting();
+      this.conversation.transcript.settle();
+    });
   }
 
   private sentOffline(opening: number): boolean {

@@ -10,16 +10,10 @@ export interface StepTime {
   readonly lasted: number;
   /** Of what it lasted, spent with nothing to do but to wait for the peer. */
   readonly waited: number;
-  readonly sentMessages: number;
-  readonly sentBytes: number;
-  readonly receivedMessages: number;
-  readonly receivedBytes: number;
 }
 
 /** Fields of a step, one behind the other. */
-const [START, END, WAITED, SENT_MESSAGES, SENT_BYTES, RECEIVED_MESSAGES, RECEIVED_BYTES, FIELDS] = [
-  0, 1, 2, 3, 4, 5, 6, 7,
-];
+const [START, END, WAITED, FIELDS] = [0, 1, 2, 3];
 
 /** Notes how long each step of a run takes, in memory that is there before the run begins. */
 export class StepTimes implements SessionObserver {
@@ -43,30 +37,20 @@ export class StepTimes implements SessionObserver {
   }
 
   resumed(): void {
-    if (this.#current >= 0) this.#fields[this.#current * FIELDS + WAITED] += performance.now() - this.#waitingSince;
+    if (this.#current < 0 || this.#waitingSince === 0) return; // it came at once
+    this.#fields[this.#current * FIELDS + WAITED] += performance.now() - this.#waitingSince;
+    this.#waitingSince = 0;
   }
 
-  sent(step: number, bytes: number): void {
-    this.#fields[step * FIELDS + SENT_MESSAGES]++;
-    this.#fields[step * FIELDS + SENT_BYTES] += bytes;
-  }
-
-  received(step: number, bytes: number): void {
-    this.#fields[step * FIELDS + RECEIVED_MESSAGES]++;
-    this.#fields[step * FIELDS + RECEIVED_BYTES] += bytes;
-  }
-
-  /** The steps that this party entered, in order. One that a failure broke off lasted until now. */
-  steps(): StepTime[] {
-    const now = performance.now();
+  /** The steps that this party entered, in order. One that a failure broke off lasted until `until`, by performance.now(). */
+  steps(until = performance.now()): StepTime[] {
     const steps: StepTime[] = [];
     for (let step = 0; step * FIELDS < this.#fields.length; step++) {
       const at = step * FIELDS;
-      const [start, end, waited, sentMessages, sentBytes, receivedMessages, receivedBytes] = this.#fields.subarray(at);
+      const [start, end, waited] = this.#fields.subarray(at, at + FIELDS);
       if (start === 0) continue;
-      const lasted = (end || now) - start;
-      const counts = { sentMessages, sentBytes, receivedMessages, receivedBytes };
-      steps.push({ step, start, lasted, waited: Math.min(waited, lasted), ...counts });
+      const lasted = (end || until) - start;
+      steps.push({ step, start, lasted, waited: Math.min(waited, lasted) });
     }
     return steps;
   }

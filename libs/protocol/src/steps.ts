@@ -1,20 +1,25 @@
 import { schedule } from "@parley/plan";
-import type { Plan, Schedule } from "@parley/plan";
+import type { Plan } from "@parley/plan";
 
-/** Per message of a schedule, the step to which it belongs: that of its last share, since it leaves when that is written. */
-export const stepsOfMessages = ({ openings, messages }: Schedule): number[] =>
-  messages.map(({ parts }) => openings[parts[parts.length - 1].opening].step);
+/** Messages and bytes between the two parties. */
+export interface Traffic {
+  readonly messages: number;
+  readonly bytes: number;
+}
 
-/** Messages and bytes that a party sends in each step of a run, as the plan declares them; the output's step is the last. */
-export function declaredSteps(plan: Plan, records: number, from: 0 | 1): { messages: number; bytes: number }[] {
-  const made = schedule(plan, records);
-  const steps = stepsOfMessages(made);
+/**
+ * Messages and bytes that a party sends in each step of a run, the output's last: of the messages of the schedule of which
+ * `passed` have passed, all without it. One belongs to the step of its last share, since it leaves when that is written.
+ */
+export function trafficOfSteps(plan: Plan, records: number, from: 0 | 1, passed = Infinity): Traffic[] {
+  const { openings, messages } = schedule(plan, records);
   const sums = Array.from({ length: plan.steps.length + 1 }, () => ({ messages: 0, bytes: 0 }));
-  made.messages.forEach((message, index) => {
-    if (message.phase !== "online" || message.from !== from) return;
-    sums[steps[index]].messages++;
-    sums[steps[index]].bytes += message.bytes;
-  });
+  for (const { phase, from: sender, bytes, parts, step: number } of messages) {
+    if (phase !== "online" || sender !== from || number >= passed) continue;
+    const sum = sums[openings[parts[parts.length - 1].opening].step];
+    sum.messages++;
+    sum.bytes += bytes;
+  }
   return sums;
 }
 

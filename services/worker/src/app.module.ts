@@ -16,6 +16,7 @@ import { Poller } from "./peer/poller.js";
 import { Runner } from "./session/runner.js";
 import { Stock } from "./session/stock.js";
 import { countPartners, observeWorker } from "./telemetry/gauges.js";
+import { tellAll } from "./telemetry/run-telemetry.js";
 
 /** All parts of a worker. Nothing in it outlives the process: keys, weights and batches are in memory only. */
 export class WorkerContext implements OnApplicationShutdown {
@@ -115,6 +116,7 @@ export class WorkerContext implements OnApplicationShutdown {
   async onApplicationShutdown() {
     const { peers, link } = this;
     await drain({ peers, link, stock: this.#stock, runner: this.#runner }, this.#drainMs, this.#logger);
+    tellAll();
     this.#unobserve();
     this.peers.close();
     this.link.close();

@@ -24,7 +24,7 @@ import { bindingDigest, compareHellos, makeHello } from "./hello.js";
 import { Inbox } from "./inbox.js";
 import { recordBatches } from "./record-batches.js";
 import { PartnerSteps } from "../telemetry/partner-steps.js";
-import { RunRecord, type Preparation } from "../telemetry/run-record.js";
+import { RunRecord, type Preparation, type Stretch } from "../telemetry/run-record.js";
 import { partyOf, peerOf, tellFailure, tellRefusal, tellUnreachable } from "../telemetry/run-telemetry.js";
 import { within } from "./within.js";
 import { checkedSchedule, incomingOf, sessionIdOf, type PartyDependencies } from "./server-party.js";
@@ -41,6 +41,7 @@ export interface RunOutcome {
   readonly partner: PartnerSteps | undefined;
 }
 
+const microsOf = (time?: Stretch) => (time ? Math.round((time.end - time.start) * 1000) : 0);
 const micros = (from: number) => Math.round((performance.now() - from) * 1000);
 
 /** Parts that a stream holds ahead of their use have at most so many bytes. */
@@ -300,23 +301,23 @@ export class ClientParty {
       this.bound = true;
       record.bound();
       const before = { ...channel.counters };
-      const started = performance.now();
+      record.begin();
       const output = await session.run(input);
-      record.online = { start: started, end: performance.now() };
+      record.finish();
+      record.passed = session.passed;
       this.revealed = true;
       const { counters } = channel;
       const messages =
         counters.sentMessages - before.sentMessages + counters.receivedMessages - before.receivedMessages;
       const bytesP1ToP0 = counters.sentBytes - before.sentBytes - TRANSCRIPT_BYTES;
       const bytesP0ToP1 = counters.receivedBytes - before.receivedBytes;
-      Object.assign(record, { messages, sentBytes: bytesP1ToP0, receivedBytes: bytesP0ToP1 });
       this.endRun(channel);
-      const [onlineMicros, bindMicros] = [record.online, record.bind].map(({ start, end }) =>
-        Math.round((end - start) * 1000),
-      );
+      const [onlineMicros, bindMicros] = [record.online, record.bind].map(microsOf);
       return { output, onlineMicros, bindMicros, messages, bytesP1ToP0, bytesP0ToP1, record, partner };
     } catch (error) {
       const failure = this.outcomeOf(error);
+      record.finish();
+      record.passed = session.passed;
       this.close();
       throw failure;
     } finally {

@@ -1,4 +1,4 @@
-import { TRANSCRIPT_BYTES, schedule, type Schedule } from "@parley/plan";
+import { schedule, type Schedule } from "@parley/plan";
 import { ServerSession } from "@parley/protocol";
 import { Code, ParleyError, fleet, type peer } from "@parley/proto";
 import {
@@ -381,15 +381,18 @@ export class ServerParty {
       d.timeoutMs + schedule(agreement.plan, records).messages.length * 1000,
     );
     try {
-      const started = performance.now();
+      record.begin();
       const done = session.run(() => this.requireActive(agreement));
       this.sink.write(encodeResponse({ $case: "bound", value: {} }));
       await done;
-      record.online = { start: started, end: performance.now() };
+      record.finish();
+      record.passed = session.passed;
       this.endRun(channel);
       // In a later turn, so that the last message has left.
       if (wantsSteps) setImmediate(() => this.tellSteps(record, batchId));
     } catch (error) {
+      record.finish();
+      record.passed = session.passed;
       failed = sessionFailure(this.#ended ?? error).reason;
       throw error;
     } finally {
@@ -405,12 +408,8 @@ export class ServerParty {
         bytesSent: BigInt(sentBytes - before.sentBytes),
         batchId,
       };
-      const { receivedMessages, sentMessages } = channel.counters;
-      record.messages = receivedMessages + sentMessages - before.receivedMessages - before.sentMessages;
-      record.receivedBytes = receivedBytes - before.receivedBytes - (failed === undefined ? TRANSCRIPT_BYTES : 0);
-      record.sentBytes = sentBytes - before.sentBytes;
       this.idle = true; // what failed is told here
-      setImmediate(() => tellRun(span, record, failed));
+      tellRun(span, record, failed);
       d.fleet
         .askSurely({ $case: "runEnded", value })
         .catch((error: unknown) =>

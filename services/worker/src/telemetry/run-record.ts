@@ -1,4 +1,4 @@
-import { StepTimes } from "@parley/protocol";
+import { StepTimes, trafficOfSteps, type StepTime, type Traffic } from "@parley/protocol";
 import type { TraceContext } from "@parley/service-kit";
 import type { WorkingAgreement } from "../models/agreement.js";
 
@@ -21,9 +21,8 @@ export class RunRecord {
   /** The ticket's binding, at this party. */
   bind: Stretch;
   online: Stretch | undefined;
-  sentBytes = 0;
-  receivedBytes = 0;
-  messages = 0;
+  /** Messages of the schedule that have passed. */
+  passed = 0;
   /** What the session tells of its steps; only where somebody wants to know. */
   readonly times: StepTimes | undefined;
 
@@ -38,11 +37,30 @@ export class RunRecord {
     this.times = wantsSteps ? new StepTimes(agreement.plan) : undefined;
   }
 
-  get party(): "p0" | "p1" {
-    return this.agreement.party === 0 ? "p0" : "p1";
-  }
-
   bound(): void {
     this.bind = { start: this.bind.start, end: performance.now() };
+  }
+
+  /** The online phase begins. */
+  begin(): void {
+    const now = performance.now();
+    this.online = { start: now, end: now };
+  }
+
+  /** The run is over, for good or not. */
+  finish(): void {
+    if (this.online) this.online = { start: this.online.start, end: performance.now() };
+  }
+
+  /** Messages and bytes of each step, of those that have passed: sent by this party, and by the other. */
+  traffic(): { sent: Traffic[]; received: Traffic[] } {
+    const { agreement, records, passed } = this;
+    const of = (party: 0 | 1) => trafficOfSteps(agreement.plan, records, party, passed);
+    return agreement.party === 0 ? { sent: of(0), received: of(1) } : { sent: of(1), received: of(0) };
+  }
+
+  /** The steps that were taken; one that a failure broke off lasted until the run was over. */
+  steps(): StepTime[] {
+    return this.times?.steps(this.online?.end) ?? [];
   }
 }

@@ -1,4 +1,4 @@
-import { declaredSteps, stepName } from "@parley/protocol";
+import { trafficOfSteps, stepName } from "@parley/protocol";
 import { fleet, type peer } from "@parley/proto";
 import type { RunRecord } from "./run-record.js";
 
@@ -18,6 +18,7 @@ export function ownSteps(record: RunRecord): fleet.RunStep[] {
   const bare = { messages: 0, bytes: 0n, waitMicros: 0n, party };
   const since = (at: number) => whole(at - bind.start);
   const lasted = whole(bind.end - bind.start);
+  const { sent } = record.traffic();
   return [
     { ...bare, name: "offline.prepare", startMicros: since(prepared.start), durationMicros: whole(prepared.lasted) },
     // The data owner only waits for the model owner meanwhile.
@@ -28,12 +29,12 @@ export function ownSteps(record: RunRecord): fleet.RunStep[] {
       durationMicros: lasted,
       ...(party === PARTY_CLIENT && { waitMicros: lasted }),
     },
-    ...(record.times?.steps() ?? []).map((step) => ({
+    ...record.steps().map((step) => ({
       name: stepName(agreement.plan, step.step),
       startMicros: since(step.start),
       durationMicros: whole(step.lasted),
-      messages: step.sentMessages,
-      bytes: BigInt(step.sentBytes),
+      messages: sent[step.step].messages,
+      bytes: BigInt(sent[step.step].bytes),
       waitMicros: whole(step.waited),
       party,
     })),
@@ -42,10 +43,10 @@ export function ownSteps(record: RunRecord): fleet.RunStep[] {
 
 /** The same for the partner, in few bytes: it knows the plan. */
 export function compactSteps(record: RunRecord, batchId: Buffer): peer.Steps {
-  const { bind, prepared, agreement, times } = record;
+  const { bind, prepared, agreement } = record;
   const empty = () => new Array<number>(agreement.plan.steps.length + 1).fill(0);
   const [startMicros, durationMicros, waitMicros] = [empty(), empty(), empty()];
-  for (const { step, start, lasted, waited } of times?.steps() ?? []) {
+  for (const { step, start, lasted, waited } of record.steps()) {
     startMicros[step] = micros(start - bind.start);
     durationMicros[step] = micros(lasted);
     waitMicros[step] = micros(waited);
@@ -72,7 +73,7 @@ export function partnerSteps(told: peer.Steps, { agreement, records }: RunRecord
   const all = [bindMicros, offlineAgoMicros, offlineMicros, ...lists.flat()];
   if (lists.some(({ length }) => length !== plan.steps.length + 1)) return [];
   if (all.some((value) => !Number.isInteger(value) || value < 0 || value > MOST_MICROS)) return [];
-  const declared = declaredSteps(plan, records, 0);
+  const declared = trafficOfSteps(plan, records, 0);
   const time = (
     name: string,
     start: number,
