@@ -22,11 +22,13 @@ function merge(all) {
     const { kernelMs } = results.get(key) ?? {};
     results.set(key, { ...(kernelMs && { kernelMs }), ...r });
   }
+  const telemetry = all.flatMap((figures) => figures.telemetry ?? []);
   return {
     ...Object.assign({}, ...all),
     machine: { ...all[0].machine, ...all.find(({ machine }) => machine.dealerDatabase)?.machine },
     parts: all.map(({ machine }) => ({ date: machine.date, load: machine.load })),
     results: [...results.values()],
+    ...(telemetry.length > 0 && { telemetry: Object.assign({}, ...telemetry) }),
     submitToResultMs: Object.assign({}, ...all.map((figures) => figures.submitToResultMs)),
     dealer: all.findLast(({ dealer }) => dealer)?.dealer,
   };

@@ -18,11 +18,13 @@ describe("saved figures", () => {
     results: [result("A", 1), result("B", 1)],
     submitToResultMs: {},
     dealer: [1],
+    telemetry: { online: 1 },
   });
   const second = file("2.json", {
     machine: { date: "tuesday" },
     results: [result("B", 2)],
     submitToResultMs: { A: { median: 1 } },
+    telemetry: { submit: 2 },
   });
 
   it("of one file are read as they are", () => {
@@ -31,11 +33,12 @@ describe("saved figures", () => {
   });
 
   it("of several are put together, the later ones in place of the earlier", () => {
-    const { machine, results, submitToResultMs, dealer, parts } = readFigures([first, second]);
+    const { machine, results, submitToResultMs, dealer, parts, telemetry } = readFigures([first, second]);
     expect(results).toEqual([result("A", 1), result("B", 2)]);
     expect(submitToResultMs).toEqual({ A: { median: 1 } });
     expect(machine.dealerDatabase).toBe("PostgreSQL");
     expect(dealer).toEqual([1]);
+    expect(telemetry).toEqual({ online: 1, submit: 2 });
     expect(parts.map(({ date }: { date: string }) => date)).toEqual(["monday", "tuesday"]);
   });
 

@@ -18,7 +18,8 @@ export const USAGE = `Usage: npm run bench -- [options]
   --quick              a few networks, few runs; fails on wrong results, message or byte counts only; writes no document
   --engine             leave out the whole system of all services (submit to result)
   --submit             measure only the whole system of all services
-  --telemetry          measure only what telemetry costs: network A with all of it on and exported, against off
+  --telemetry          measure only what telemetry costs: network A with all of it on and exported, against off;
+                       with --engine or --submit only that half of it
   --cpu-profile DIR    let the processes write CPU profiles into a folder; for the share of each function, not for latencies
   --as-built           do not compile first: measure what was compiled last
   --micro              measure kernels and single layers in one process instead
@@ -62,10 +63,8 @@ export function readOptions(given) {
   unknown("link", LINKS);
   const batches = chosen.batch.map((text) => whole("batch", text, 1, 4096));
   if (values.engine && values.submit) throw new Error("--engine and --submit exclude each other");
-  if (values.telemetry && (values.submit || values.network || values.batch || values.link))
-    throw new Error(
-      "--telemetry measures network A, one record, on loopback: it excludes --submit and what else is chosen",
-    );
+  if (values.telemetry && (values.network || values.batch || values.link))
+    throw new Error("--telemetry measures network A, one record, on loopback: it excludes choosing others");
   const runs = values.runs === undefined ? (values.quick ? 3 : RUNS) : whole("runs", values.runs, 1, 5000);
   const unchosen = !Object.values(chosen).some((list) => list.length);
   return {

@@ -35,10 +35,11 @@ export async function measureTelemetry({ options, folder, ending, say }) {
     },
     off: { PARLEY_BENCH_STEPS: "off" },
   };
-  const online = await measureOnline({ options, folder, env });
-  if (options.engine) return { network: NETWORK, online, received: await collector.call("received") };
-  const submit = await measureSubmit({ options, folder, ending, say, env });
-  return { network: NETWORK, online, submit, received: await collector.call("received") };
+  const online = options.submit ? undefined : await measureOnline({ options, folder, env });
+  const submit = options.engine ? undefined : await measureSubmit({ options, folder, ending, say, env });
+  if (!Object.values(await collector.call("received")).some((bytes) => bytes > 0))
+    throw new Error("nothing was exported: telemetry was not on");
+  return { network: NETWORK, ...(online && { online }), ...(submit && { submit }) };
 }
 
 /** Blocks of both sides in turn, the first one changing, until `count` of each are measured. */
