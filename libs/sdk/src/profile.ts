@@ -64,7 +64,7 @@ function mountedProfile(folder: string): Profile {
     Code.NOT_FOUND,
     "PROFILE_NOT_FOUND",
     `the folder of PARLEY_PROFILE_DIR lacks ${names.join(", ")}`,
-    "They appear once the access point has started; or choose a profile with --profile NAME.",
+    "They appear within two minutes after the access point has started; or choose a profile with --profile NAME.",
   );
 }
 

@@ -63,9 +63,11 @@ export function startDealer(config: Config, logger: Logger): Promise<RunningServ
         },
       };
     },
-    onListening: (_, addresses) => {
+    onListening: (app, addresses) => {
       enrolAddress = addresses.enrol;
       ownAddress = addresses.mtls;
+      // What its people read out to organisations that compare it.
+      logger.info({ fingerprint: app.get(DealerContext).issuer.fingerprint }, "fingerprint");
     },
   });
 }

@@ -64,9 +64,11 @@ export function startIdentity(config: Config, logger: Logger): Promise<RunningSe
         },
       };
     },
-    onListening: (_, addresses) => {
+    onListening: (app, addresses) => {
       enrolAddress = addresses.enrol;
       ownAddress = addresses.mtls;
+      // What its people read out to organisations that compare it.
+      logger.info({ fingerprint: app.get(IdentityContext).issuer.fingerprint }, "fingerprint");
     },
   });
 }

@@ -18,6 +18,7 @@ export function migrateMode(isPostgres: boolean, named = process.env.PARLEY_MIGR
 export class MigrationsDone extends Error {
   constructor(readonly service: string) {
     super(`the tables of ${service} are up to date`);
+    this.name = "MigrationsDone";
   }
 }
 
