@@ -26,7 +26,7 @@ function merge(all) {
   return {
     ...Object.assign({}, ...all),
     machine: { ...all[0].machine, ...all.find(({ machine }) => machine.dealerDatabase)?.machine },
-    parts: all.map(({ machine }) => ({ date: machine.date, load: machine.load })),
+    parts: all.flatMap(({ parts, machine }) => parts ?? [{ date: machine.date, load: machine.load }]),
     results: [...results.values()],
     ...(telemetry.length > 0 && { telemetry: Object.assign({}, ...telemetry) }),
     submitToResultMs: Object.assign({}, ...all.map((figures) => figures.submitToResultMs)),

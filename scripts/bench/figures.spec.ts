@@ -42,6 +42,12 @@ describe("saved figures", () => {
     expect(parts.map(({ date }: { date: string }) => date)).toEqual(["monday", "tuesday"]);
   });
 
+  it("that were put together before keep their dates", () => {
+    const both = file("both.json", readFigures([first, second]));
+    const dates = readFigures([both, first]).parts.map(({ date }: { date: string }) => date);
+    expect(dates).toEqual(["monday", "tuesday", "monday"]);
+  });
+
   it("that are none are refused by the file's name", () => {
     expect(() => readFigures([file("3.json", {})])).toThrow("3.json cannot be read: it holds no figures");
     expect(() => readFigures([join(folder, "absent.json")])).toThrow("absent.json");

@@ -23,6 +23,9 @@ export const METHOD = `## How it is measured
 - **Memory.** The peak resident memory that the system reports for each process.
 - **Submit to result.** Router services, dealer, and for each organisation an access point and a worker, trained networks (examples/mnist), one image per
   job; first one job at a time, then 16 in flight.
+- **Telemetry.** Network A in two sets of processes, and in two whole systems: one exports everything to a receiver that is a process of its own, the
+  other nothing. They take turns in blocks of four. Where other work shares the machine, its noise is larger than the difference: the online
+  latency was then measured under real-time priority (\`chrt -r 1 npm run bench -- --telemetry --engine\`), both sides alike.
 - Bytes are payloads of the online steps; frames, gRPC, HTTP/2 and TLS come on top.
 
 All figures are in [figures.json](benchmarks/figures.json). \`npm run bench -- --quick\` checks results, messages and bytes in half a minute; \`npm run bench -- --micro\` measures the kernels and single layers in
