@@ -1,31 +1,23 @@
 import type { ClientDuplexStream } from "@grpc/grpc-js";
-import { computeMaskId } from "@parley/correlation";
-import { TRANSCRIPT_BYTES, cost } from "@parley/plan";
+import { TRANSCRIPT_BYTES } from "@parley/plan";
 import { ClientSession } from "@parley/protocol";
-import { Code, ParleyError, fleet, fromServiceError, peer } from "@parley/proto";
-import {
-  currentTrace,
-  measure,
-  newTrace,
-  traceparentOf,
-  withSpan,
-  type Span,
-  type TraceContext,
-} from "@parley/service-kit";
-import type { FetchedPart } from "../dealing/dealer-link.js";
+import { Code, ParleyError, fromServiceError, peer } from "@parley/proto";
+import { currentTrace, measure, newTrace, traceparentOf, withSpan, type Span } from "@parley/service-kit";
 import type { WorkingAgreement } from "../models/agreement.js";
 import { DryExchange } from "../peer/dry-exchange.js";
 import { decodeResponse, encodeRequest, type ResponseControl } from "../peer/frame-codec.js";
 import { GrpcChannel, type FrameSink } from "../peer/grpc-channel.js";
 import type { PartnerConnection } from "../peer/partner-connection.js";
 import type { PartnerConnections } from "../peer/partner-connections.js";
+import { ClientLots } from "./client-lots.js";
 import { sessionFailure } from "./failure.js";
 import { bindingDigest, compareHellos, makeHello } from "./hello.js";
 import { Inbox } from "./inbox.js";
-import { recordBatches } from "./record-batches.js";
+import { fetchMasked, pinMask } from "./mask-pin.js";
+import { requireSameBatch } from "./same-batch.js";
 import { PartnerSteps } from "../telemetry/partner-steps.js";
 import { RunRecord, type Preparation, type Stretch } from "../telemetry/run-record.js";
-import { partyOf, peerOf, tellFailure, tellRefusal, tellUnreachable } from "../telemetry/run-telemetry.js";
+import { partyOf, peerOf, tellFailure, tellUnreachable } from "../telemetry/run-telemetry.js";
 import { within } from "./within.js";
 import { checkedSchedule, incomingOf, sessionIdOf, type PartyDependencies } from "./server-party.js";
 
@@ -44,8 +36,6 @@ export interface RunOutcome {
 const microsOf = (time?: Stretch) => (time ? Math.round((time.end - time.start) * 1000) : 0);
 const micros = (from: number) => Math.round((performance.now() - from) * 1000);
 
-/** Parts that a stream holds ahead of their use have at most so many bytes. */
-const LOT_BYTES = 8 << 20;
 /** A new stream is warmed by at most so many dry exchanges, and for at most so long. */
 const WARM = { exchanges: 20, ms: 20 };
 
@@ -74,24 +64,13 @@ interface PreparedRun {
   readonly preparation: Preparation;
 }
 
-interface DrawnPart {
-  readonly batchId: Buffer;
-  readonly part: FetchedPart;
-  /** Of the span of its drawing. */
-  readonly trace: TraceContext;
-}
-
 /** P1's side of one stream to a model owner's worker: runs one after the other, each prepared ahead with a batch of its own. */
 export class ClientParty {
   readonly #inbox = new Inbox<ResponseControl>();
   readonly #stream: ClientDuplexStream<Buffer, Buffer>;
   readonly #sink: FrameSink;
   readonly #schedule;
-  readonly #parts: DrawnPart[] = [];
-  #lot = 1;
-  /** Batches of the last lot. */
-  #drawn = 0;
-  #drawing: Promise<void> | undefined;
+  #lots: ClientLots | undefined;
   #mask: WorkingAgreement["mask"];
   #hellos: readonly [peer.Hello, peer.Hello] | undefined;
   #channel: GrpcChannel | undefined;
@@ -191,7 +170,7 @@ export class ClientParty {
 
   /** Batches that are drawn and wait for a preparation. */
   get drawn(): number {
-    return this.#parts.length;
+    return this.#lots?.waiting ?? 0;
   }
 
   /** Draws the next batch, expands its part and exchanges the offline shares. @throws ParleyError */
@@ -225,16 +204,12 @@ export class ClientParty {
   private async prepareInSpan(span: Span<"parley.offline.prepare">) {
     const started = performance.now();
     const { d, agreement, records } = this;
-    while (this.#parts.length === 0) await (this.#drawing ?? this.draw());
-    const next = this.#parts.shift();
-    // The next lot is under way before this one is used up; a failure shows when it is needed.
-    if (this.#drawn > 1 && this.#parts.length <= this.#drawn / 2) this.draw().catch(() => {});
     const mask = this.#mask;
-    if (!next || !mask) throw new Error("a lot holds a batch, of a known mask");
-    const masked = await d.operands.masked(agreement, mask, () => this.fetchMasked(mask.id));
+    if (!mask || !this.#lots) throw new Error("the mask is known after the Hello");
+    const { batchId, part, trace } = await this.#lots.next();
+    const masked = await d.operands.masked(agreement, mask, () => fetchMasked(this.connection, mask.id, d.timeoutMs));
     this.requireOpen();
-    const { batchId, part } = next;
-    span.link(next.trace);
+    span.link(trace);
     span.set({ "parley.batch.id": batchId.toString("hex") });
     const channel = new GrpcChannel(this.#sink, incomingOf(this.#schedule, 0), d.poller);
     this.#channel = channel;
@@ -247,13 +222,7 @@ export class ClientParty {
     this.record = undefined;
     await within(session.prepare(), 4 * d.timeoutMs, () => this.close());
     const ready = (await this.#inbox.next(4 * d.timeoutMs, "ready")).value;
-    if (!ready.fingerprint.equals(part.fingerprint))
-      throw new ParleyError(
-        Code.ABORTED,
-        "BATCH_DIFFERS",
-        "the two parts are not of one batch",
-        "Retried with a new batch.",
-      );
+    requireSameBatch(part.fingerprint, ready.fingerprint);
     const preparation = { start: started, lasted: performance.now() - started, trace: span.context };
     this.#ready = { batchId, session, channel, preparation };
     span.set({ outcome: "succeeded" });
@@ -359,98 +328,23 @@ export class ClientParty {
     const theirs = (await this.#inbox.next(d.timeoutMs, "hello")).value;
     compareHellos(own, theirs);
     this.#hellos = [own, theirs];
-    this.#mask = await this.pinMask(theirs);
+    const mask = await pinMask(d, agreement, theirs);
+    this.#mask = mask;
+    this.#lots = new ClientLots(d, {
+      agreement,
+      records,
+      maskId: mask.id,
+      announce: (ids, traceparent) =>
+        void this.#stream.write(encodeRequest({ $case: "lot", value: { batchIds: [...ids], traceparent } })),
+      requireOpen: () => this.requireOpen(),
+    });
     const began = performance.now();
     for (let i = 0; i < WARM.exchanges && performance.now() - began < WARM.ms; i++) await this.dry();
   }
 
   /** Resolves when no batches are on their way from the dealer. */
   async settled(): Promise<void> {
-    await this.#drawing?.catch(() => {});
-  }
-
-  private draw(): Promise<void> {
-    this.#drawing ??= this.drawLot().finally(() => (this.#drawing = undefined));
-    return this.#drawing;
-  }
-
-  /** Draws batches for the next runs: more each time, because a stream that is used will be used again. */
-  private async drawLot() {
-    const { d, agreement, records } = this;
-    const mask = this.#mask;
-    if (!mask) throw new Error("the mask is known after the Hello");
-    const bytes = cost(agreement.plan, records).offline.dealerToP1;
-    const count = Math.max(1, Math.min(this.#lot, d.lot, Math.floor(LOT_BYTES / bytes)));
-    this.#lot = 2 * count;
-    this.#drawn = count;
-    const about = { ...partyOf(this), "parley.batches": count, "parley.records": records, peer: peerOf(agreement) };
-    await withSpan("parley.offline.draw", about, ({ context }) => this.drawInTrace(mask.id, count, context), {
-      parent: newTrace(),
-    });
-  }
-
-  private async drawInTrace(maskId: Buffer, count: number, trace: TraceContext) {
-    const { d, agreement, records } = this;
-    const traceparent = traceparentOf(trace);
-    const ids = await d.dealers.createBatches(agreement, maskId, records, count);
-    await recordBatches(d.fleet, agreement, records, ids, fleet.Party.PARTY_CLIENT, traceparent);
-    this.requireOpen();
-    this.#stream.write(encodeRequest({ $case: "lot", value: { batchIds: [...ids], traceparent } }));
-    const parts = await d.dealers.fetchParts(agreement, maskId, ids, records).catch(tellRefusal);
-    parts.forEach((part, i) => this.#parts.push({ batchId: ids[i], part, trace }));
-    if (this.#ended) this.closeParts();
-    this.requireOpen();
-  }
-
-  private closeParts() {
-    for (const { part } of this.#parts.splice(0)) part.correlations.close();
-  }
-
-  /** The mask that the model owner states: it must follow from the agreement, and be the one that this organisation pinned. */
-  private async pinMask({
-    maskId,
-    maskNonce,
-    maskedWeightsDigest,
-  }: peer.Hello): Promise<NonNullable<WorkingAgreement["mask"]>> {
-    const { agreement, d } = this;
-    if (maskNonce.length !== 16 || maskedWeightsDigest.length !== 32)
-      throw new ParleyError(
-        Code.FAILED_PRECONDITION,
-        "HELLO_DIFFERS",
-        "the model owner states no mask",
-        "Its access point is not ready yet.",
-        { field: "maskId" },
-      );
-    const commitment = Buffer.from(agreement.terms.asset.commitment, "hex");
-    if (!maskId.equals(computeMaskId(agreement.planDigest, commitment, agreement.digest, maskNonce)))
-      throw new ParleyError(
-        Code.FAILED_PRECONDITION,
-        "HELLO_DIFFERS",
-        "the two workers differ in: mask id",
-        "The mask is not one of this agreement's model.",
-        { field: "maskId" },
-      );
-    const mask = { id: maskId, nonce: maskNonce, digest: maskedWeightsDigest };
-    if (!agreement.mask) {
-      await d.fleet.ask({
-        $case: "pinMask",
-        value: { agreementDigest: agreement.digest, maskId, maskNonce, maskedWeightsDigest },
-      });
-      d.agreements.setMask(agreement.id, mask);
-    }
-    return mask;
-  }
-
-  private async *fetchMasked(maskId: Buffer) {
-    const abort = new AbortController();
-    const stream = this.connection.maskedWeights(maskId, abort.signal)[Symbol.asyncIterator]();
-    // All later sessions of the mask wait for this: a worker that stalls must not hold them.
-    const next = () => within(stream.next(), this.d.timeoutMs, () => abort.abort());
-    try {
-      for (let piece = await next(); !piece.done; piece = await next()) yield piece.value;
-    } finally {
-      abort.abort();
-    }
+    await this.#lots?.settled();
   }
 
   private take(data: Buffer) {
@@ -486,7 +380,7 @@ export class ClientParty {
     this.#dry?.end(error);
     this.#channel?.ended(error);
     this.#session?.destroy();
-    this.closeParts();
+    this.#lots?.close();
     this.#stream.cancel();
     if (error instanceof ParleyError && error.code === Code.UNAVAILABLE) {
       this.d.connections.failed(this.connection);

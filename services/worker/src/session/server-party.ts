@@ -1,6 +1,6 @@
 import { schedule, type Schedule } from "@parley/plan";
 import { ServerSession } from "@parley/protocol";
-import { Code, ParleyError, fleet, type peer } from "@parley/proto";
+import { Code, ParleyError, type peer } from "@parley/proto";
 import {
   foreignTrace,
   measure,
@@ -11,10 +11,8 @@ import {
   type Logger,
   type Peer,
   type Span,
-  type TraceContext,
 } from "@parley/service-kit";
-import { verifyLeaf } from "@parley/agreement";
-import type { DealerLink, FetchedPart } from "../dealing/dealer-link.js";
+import type { DealerLink } from "../dealing/dealer-link.js";
 import type { FleetLink } from "../fleet/fleet-link.js";
 import type { WorkingAgreement } from "../models/agreement.js";
 import type { AgreementSet } from "../models/agreement-set.js";
@@ -23,13 +21,15 @@ import { DryExchange } from "../peer/dry-exchange.js";
 import { encodeResponse, type RequestControl } from "../peer/frame-codec.js";
 import { GrpcChannel, type FrameSink } from "../peer/grpc-channel.js";
 import type { Poller } from "../peer/poller.js";
+import { admit, refused, requireActive } from "./admission.js";
 import { sessionFailure } from "./failure.js";
 import { bindingDigest, compareHellos, makeHello } from "./hello.js";
 import { Inbox } from "./inbox.js";
-import { recordBatches } from "./record-batches.js";
+import { requireSameBatch } from "./same-batch.js";
+import { ServerDraws } from "./server-draws.js";
 import { RunRecord, type Preparation } from "../telemetry/run-record.js";
 import { compactSteps } from "../telemetry/run-steps.js";
-import { partyOf, peerOf, tellRefusal, tellRun } from "../telemetry/run-telemetry.js";
+import { partyOf, peerOf, tellRun } from "../telemetry/run-telemetry.js";
 import { within } from "./within.js";
 
 export interface PartyDependencies {
@@ -45,15 +45,10 @@ export interface PartyDependencies {
   readonly idleMs: number;
 }
 
-const refused = (message: string, hint: string) =>
-  new ParleyError(Code.FAILED_PRECONDITION, "NO_AGREEMENT", message, hint);
-
 let sessions = 0n;
 
 /** Dry exchanges of one stream between two runs. */
 const MOST_DRY = 1000;
-/** Batches that are drawn and not used yet: two lots. */
-const MOST_HELD = 128;
 /** Between a run's last message and the end of a stream that ends with it: the peer has its result by then. */
 const PARTING_MS = 100;
 
@@ -64,7 +59,7 @@ const PARTING_MS = 100;
  */
 export class ServerParty {
   readonly #inbox = new Inbox<RequestControl>();
-  readonly #parts = new Map<string, Drawn>();
+  readonly #draws: ServerDraws;
   #run: Run | undefined;
   #schedule: Schedule | undefined;
   #channel: GrpcChannel | undefined;
@@ -80,7 +75,9 @@ export class ServerParty {
     private readonly d: PartyDependencies,
     private readonly sink: FrameSink,
     private readonly peer: Peer,
-  ) {}
+  ) {
+    this.#draws = new ServerDraws(d);
+  }
 
   /** Organisation of the peer's certificate. */
   get org(): string {
@@ -118,7 +115,7 @@ export class ServerParty {
     this.#dry?.end(error);
     this.#channel?.ended(error);
     this.#session?.destroy();
-    this.closeParts();
+    this.#draws.end(error);
   }
 
   /** The stream must end, though not before a run that is bound has. */
@@ -133,7 +130,8 @@ export class ServerParty {
     const theirs = (await this.#inbox.next(d.timeoutMs, "hello")).value;
     const { parent } = foreignTrace(theirs.traceparent);
     return withTrace(parent, async () => {
-      const agreement = this.admit(theirs.agreementDigest);
+      const agreement = admit(d.agreements, theirs.agreementDigest, this.peer);
+      this.#agreement = agreement;
       const { mask } = agreement;
       if (!mask) throw refused("the model's mask is not ready yet", "Try again in a moment.");
       const schedule = checkedSchedule(agreement, theirs.records);
@@ -167,7 +165,7 @@ export class ServerParty {
       } finally {
         this.#session?.destroy();
         this.closeSession();
-        this.closeParts();
+        this.#draws.close();
       }
     });
   }
@@ -191,11 +189,6 @@ export class ServerParty {
     this.#number = 0n;
   }
 
-  private closeParts() {
-    for (const { part } of this.#parts.values()) part.then(({ correlations }) => correlations.close()).catch(() => {});
-    this.#parts.clear();
-  }
-
   private answerDry() {
     if (!this.#schedule || this.bound || (this.#dry && !this.#dry.over) || ++this.#dries > MOST_DRY)
       throw new RangeError("a dry exchange came at a wrong time, or there were too many");
@@ -210,65 +203,7 @@ export class ServerParty {
 
   /** Batches of runs to come; at any time after the Hello, so that their parts are here when they are needed. */
   private takeLot({ batchIds, traceparent }: peer.Lot) {
-    if (!this.#run || batchIds.length < 1 || this.#parts.size + batchIds.length > MOST_HELD)
-      throw new RangeError(`a lot of ${batchIds.length} batches cannot be taken now`);
-    this.draw(this.#run, batchIds, traceparent);
-  }
-
-  /** Records batches and fetches their parts, all together. */
-  private draw(run: Run, ids: readonly Buffer[], traceparent: string) {
-    const { agreement, records } = run;
-    const about = { ...partyOf(run), "parley.batches": ids.length, "parley.records": records, peer: peerOf(agreement) };
-    const fetch = ({ context }: Span) => {
-      const drawn = this.fetch(run, ids, context);
-      ids.forEach((id, i) => {
-        const part = drawn.then((parts) => parts[i]);
-        part.catch(() => {}); // whoever takes the batch is told
-        this.#parts.set(id.toString("hex"), { part, trace: context });
-      });
-      return drawn;
-    };
-    withSpan("parley.offline.draw", about, fetch, foreignTrace(traceparent)).catch(() => {});
-  }
-
-  private async fetch({ agreement, maskId, records }: Run, ids: readonly Buffer[], trace: TraceContext) {
-    const { d } = this;
-    await recordBatches(d.fleet, agreement, records, ids, fleet.Party.PARTY_SERVER, traceparentOf(trace));
-    await d.operands.weights(agreement); // first: a part that was fetched must reach a session
-    const parts = await d.dealers.fetchParts(agreement, maskId, ids, records).catch(tellRefusal);
-    if (!this.#ended) return parts;
-    parts.forEach(({ correlations }) => correlations.close());
-    throw this.#ended;
-  }
-
-  /** The agreement of the peer's Hello, under which its certificate must be good. */
-  private admit(digest: Buffer): WorkingAgreement {
-    const agreement = this.d.agreements.get(digest.toString("hex"));
-    if (!agreement || agreement.party !== 0)
-      throw refused(
-        "there is no active agreement with that digest here",
-        "Offer and accept one, or wait until both access points know it.",
-      );
-    if (!this.isWorkerOf(agreement)) {
-      const { org, role } = this.peer;
-      throw new ParleyError(
-        Code.PERMISSION_DENIED,
-        "PEER_REFUSED",
-        `${org}/${role} with that certificate is not a worker of the agreement's data owner`,
-        "Use the data owner's own workers, under an authority that the agreement pins.",
-      );
-    }
-    this.#agreement = agreement;
-    return agreement;
-  }
-
-  private isWorkerOf({ partner }: WorkingAgreement): boolean {
-    try {
-      const { org, role } = verifyLeaf(this.peer.certificate, partner.bundle);
-      return org === partner.org && role === "worker";
-    } catch {
-      return false; // of another authority than the agreement pins
-    }
+    this.#draws.takeLot(this.#run, batchIds, traceparent);
   }
 
   private prepare(run: Run, batch: peer.Batch): Promise<Preparation> {
@@ -291,26 +226,16 @@ export class ServerParty {
   ): Promise<Preparation> {
     const started = performance.now();
     const { d } = this;
-    if (this.#ended) throw this.#ended; // the batch came before the end was noticed; the lot that it is of is gone
-    const key = batchId.toString("hex");
-    if (!this.#parts.has(key)) {
-      if (this.#parts.size > 0) throw new RangeError("a batch came that is not of the lot");
-      this.draw(run, [Buffer.from(batchId)], traceparent);
-    }
-    const drawn = this.#parts.get(key);
-    if (drawn) span.link(drawn.trace);
+    const draw = this.#draws.of(run, batchId, traceparent);
+    span.link(draw.trace);
     const weights = await d.operands.weights(run.agreement);
-    const part = await drawn?.part;
-    this.#parts.delete(key);
-    if (!part) throw new Error("a batch was drawn");
-    if (!part.fingerprint.equals(fingerprint)) {
+    const part = await draw.part;
+    this.#draws.taken(batchId);
+    try {
+      requireSameBatch(part.fingerprint, fingerprint);
+    } catch (error) {
       part.correlations.close();
-      throw new ParleyError(
-        Code.ABORTED,
-        "BATCH_DIFFERS",
-        "the two parts are not of one batch",
-        "Retried with a new batch.",
-      );
+      throw error;
     }
     if (!this.#channel) throw new Error("the channel is made when the batch comes");
     const session = new ServerSession({
@@ -343,7 +268,7 @@ export class ServerParty {
         "Retried with a new batch.",
         { field: "helloDigest" },
       );
-    this.requireActive(agreement);
+    requireActive(d.agreements, agreement);
     this.idle = false;
     this.bound = true; // or soon: the access point may have recorded it already
     const { ticket, jobId, attemptId, run, wantsSteps } = bind;
@@ -382,7 +307,7 @@ export class ServerParty {
     );
     try {
       record.begin();
-      const done = session.run(() => this.requireActive(agreement));
+      const done = session.run(() => requireActive(d.agreements, agreement));
       this.sink.write(encodeResponse({ $case: "bound", value: {} }));
       await done;
       record.finish();
@@ -453,23 +378,6 @@ export class ServerParty {
     this.#session = undefined;
     this.#dries = 0;
   }
-
-  private requireActive(agreement: WorkingAgreement) {
-    const now = this.d.agreements.get(agreement.id);
-    if (!now?.mask || !agreement.mask || !now.mask.id.equals(agreement.mask.id))
-      throw new ParleyError(
-        Code.FAILED_PRECONDITION,
-        "AGREEMENT_ENDED",
-        "the agreement was revoked or has expired",
-        "Make a new agreement.",
-      );
-  }
-}
-
-/** A part, on its way or here, and the span of its drawing. */
-interface Drawn {
-  readonly part: Promise<FetchedPart>;
-  readonly trace: TraceContext;
 }
 
 /** Told in spans of both parties: 8 of the random bytes that P1 drew for the stream. */
