@@ -45,9 +45,9 @@ export function valuesFor(name, { image, postgresImage, valkeyImage, valkeyComma
   return settings.flatMap((setting) => ["--set", setting]);
 }
 
+/** Options have made sure of the tag; a registry may have a port. */
 function splitImage(image) {
   const at = image.lastIndexOf(":");
-  if (at <= image.lastIndexOf("/")) throw new Error(`${image} has no tag; name it repository:tag`);
   return [image.slice(0, at), image.slice(at + 1)];
 }
 

@@ -31,6 +31,10 @@ export function readClusterOptions(usage, version, more = {}) {
     console.log(usage);
     process.exit(0);
   }
+  if (!/:[^/:]+$/.test(values.image)) {
+    console.error(`${values.image} has no tag; give --image repository:tag`);
+    process.exit(2);
+  }
   return {
     ...values,
     postgresImage: values["postgres-image"],

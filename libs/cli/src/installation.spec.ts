@@ -54,6 +54,7 @@ describe("parley token", () => {
     expect((await shell("token", "clinic-a", "--address", address, "--folder", strange)).exit).toBe(1);
     rmSync(join(strange, "tls.key"));
     const { exit, err } = await shell("token", "clinic-a", "--address", address, "--folder", strange);
+    expect(err).not.toContain("ENOENT");
     expect(exit).toBe(1);
     expect(err).toContain("tls.key");
     expect(office.asked).toEqual([]);
@@ -133,6 +134,13 @@ describe("in a pod, with a mounted profile", () => {
     [[]],
   ])("org enrol says what belongs together: %j", async (args) => {
     expect((await shell("org", "enrol", ...args)).exit).toBe(2);
+  });
+
+  it("org enrol says that the token's file is not there", async () => {
+    const { exit, err } = await shell("org", "enrol", "--operator", "dealer", "--token-file", join(folder, "nowhere"));
+    expect(exit).toBe(1);
+    expect(err).toContain("nowhere does not exist");
+    expect(err).not.toContain("ENOENT");
   });
 
   it("makes reusable workers' tokens and revokes them", async () => {

@@ -1,6 +1,6 @@
-import { isAway, ParleyError, type Parley } from "@parley/sdk";
+import { Code, isAway, ParleyError, type Parley } from "@parley/sdk";
 import { Command } from "commander";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { optionsOf, print, withParley } from "../context.js";
 import { UsageError } from "../usage-error.js";
@@ -53,7 +53,7 @@ function tokenOf({ router, dealer, operator, tokenFile }: EnrolOptions) {
   }
   if (operator !== "router" && operator !== "dealer")
     throw new UsageError(`--operator is router or dealer, not ${operator}`);
-  return { operator: operator as Operator, token: readFileSync(tokenFile, "utf8").trim(), fromFile: true };
+  return { operator: operator as Operator, token: readToken(tokenFile), fromFile: true };
 }
 
 async function enrol(
@@ -85,4 +85,14 @@ async function isUsed(parley: Parley, operator: Operator, error: unknown): Promi
   if (!(error instanceof ParleyError) || !refused.includes(error.reason)) return false;
   const { enrolledAt } = await parley.client.whoAmI({});
   return enrolledAt.includes(operator);
+}
+
+function readToken(file: string): string {
+  if (existsSync(file)) return readFileSync(file, "utf8").trim();
+  throw new ParleyError(
+    Code.NOT_FOUND,
+    "TOKEN_FILE",
+    `${file} does not exist`,
+    "Give the file in which the operator's one-time token is.",
+  );
 }
