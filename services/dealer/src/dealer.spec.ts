@@ -355,7 +355,30 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
       metrics.get(name)?.find(({ attributes }) => attributes.outcome === outcome)?.value;
     expect(value("parley.dealer.batches", "dealt")).toBe(6);
     expect(value("parley.dealer.batches", "refused")).toBe(3);
+    expect(value("parley.ledger.refusals")).toBe(3);
     expect(value("parley.dealer.correlations")).toBe(3 * cost(plan, 2).comparisons);
+  });
+
+  it("tells a second use from other refusals: one of two was used, the other is lost, and a third never was", async ({
+    skip,
+  }) => {
+    if (!target) return skip("no PostgreSQL here");
+    const { id: maskId } = await openMask(signed(terms()));
+    const b = await as("clinic-b", "worker");
+    const { batchIds } = await b.createBatches({ maskId, records: 1, count: 3 });
+    const [used, lost, expired] = batchIds;
+    await collect(b.fetchParts({ batchIds: [used] }));
+    const { database } = service.app.get(DealerContext);
+    await database.db.execute(sql`UPDATE dealer.batch SET expires = now() - interval '1 second' WHERE id = ${expired}`);
+    const telemetry = recordTelemetry();
+    onTestFinished(() => telemetry.end());
+    const refusals = async () => (await telemetry.metrics()).get("parley.ledger.refusals")?.[0]?.value ?? 0;
+    await refusal(collect(b.fetchParts({ batchIds: [expired] })));
+    expect(await refusals()).toBe(0);
+    await refusal(collect(b.fetchParts({ batchIds: [used, lost] })));
+    expect(await refusals()).toBe(1);
+    await refusal(collect(b.fetchParts({ batchIds: [lost] })));
+    expect(await refusals()).toBe(2);
   });
 
   it("gives parts of several batches in one call, each as if alone, and none where one of them is refused", async ({

@@ -172,9 +172,18 @@ export function dealerBinding(d: DealerDependencies): Binding {
         requireCount(batchIds.length);
         // An organisation mostly stays what it was; the ledger decides.
         const [likely, other] = servers.has(org) ? ([0, 1] as const) : ([1, 0] as const);
-        const given = (await d.ledger.give(batchIds, likely, org)) ?? (await d.ledger.give(batchIds, other, org));
+        const lost: Buffer[] = [];
+        const give = async (party: 0 | 1) => {
+          const answer = await d.ledger.give(batchIds, party, org);
+          if ("mask" in answer) return answer;
+          lost.push(...answer.lost);
+          return undefined;
+        };
+        const given = (await give(likely)) ?? (await give(other));
         if (!given) {
-          addTo("parley.ledger.refusals", { where: "dealer" }, batchIds.length);
+          // An expired or voided batch is refused as well, but nobody tried to use it twice.
+          const used = await d.ledger.usedBefore(batchIds, org, lost);
+          addTo("parley.ledger.refusals", { where: "dealer" }, used);
           addTo("parley.dealer.batches", { outcome: "refused" }, batchIds.length);
           const note = refusals.note(org);
           if (note)

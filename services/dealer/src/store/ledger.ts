@@ -20,6 +20,11 @@ export interface GivenParts {
   readonly period: typeof periodKeys.$inferSelect;
 }
 
+/** Nothing is given. Batches that were good are lost with those that were not. */
+export interface NotGiven {
+  readonly lost: readonly Buffer[];
+}
+
 const MOST_ROWS = 256;
 
 /** Rows that were read before, by id: the oldest are forgotten, and all when keys are erased. */
@@ -77,7 +82,7 @@ export class Ledger {
    * Gives one party's parts of batches of one mask, period and size, or refuses: given before, expired, voided, ended mask,
    * another organisation or role. Where one is refused, none is given out, and those that were good are lost.
    */
-  async give(ids: readonly Buffer[], party: 0 | 1, org: string): Promise<GivenParts | undefined> {
+  async give(ids: readonly Buffer[], party: 0 | 1, org: string): Promise<GivenParts | NotGiven> {
     const given = party === 0 ? batches.given0 : batches.given1;
     const owner = party === 0 ? batches.org0 : batches.org1;
     const usable = and(
@@ -93,11 +98,12 @@ export class Ledger {
     const rows = await this.database.db.update(batches).set(set).where(usable).returning();
     const inOrder = ids.flatMap((id) => rows.find((row) => row.id.equals(id)) ?? []);
     const [first] = inOrder;
-    if (rows.length !== ids.length || inOrder.length !== ids.length || !first) return undefined;
+    const refused = { lost: rows.map(({ id }) => id) };
+    if (rows.length !== ids.length || inOrder.length !== ids.length || !first) return refused;
     const alike = inOrder.every(
       (row) => row.maskId.equals(first.maskId) && row.periodId.equals(first.periodId) && row.records === first.records,
     );
-    if (!alike) return undefined;
+    if (!alike) return refused;
     // The update has found both good; what a part is derived from never changes.
     const [mask, period] = await Promise.all([
       this.#masks.get(first.maskId, (id) => this.database.db.select().from(masks).where(eq(masks.id, id))),
@@ -105,7 +111,18 @@ export class Ledger {
         this.database.db.select().from(periodKeys).where(eq(periodKeys.id, id)),
       ),
     ]);
-    return mask && period ? { batches: inOrder, mask, period } : undefined;
+    return mask && period ? { batches: inOrder, mask, period } : refused;
+  }
+
+  /** How many of these batches an organisation had been given its part of before a request in which `lost` were lost. */
+  async usedBefore(ids: readonly Buffer[], org: string, lost: readonly Buffer[]): Promise<number> {
+    const before = ids.filter((id) => !lost.some((other) => other.equals(id)));
+    if (before.length === 0) return 0;
+    const given = or(
+      and(eq(batches.org0, org), isNotNull(batches.given0)),
+      and(eq(batches.org1, org), isNotNull(batches.given1)),
+    );
+    return this.database.db.$count(batches, and(inArray(batches.id, before), given));
   }
 
   private forgetKeys() {

@@ -4,7 +4,7 @@ import { newTrace, traceparentOf, withSpan, type TraceContext } from "@parley/se
 import type { DealerLink, FetchedPart } from "../dealing/dealer-link.js";
 import type { FleetLink } from "../fleet/fleet-link.js";
 import type { WorkingAgreement } from "../models/agreement.js";
-import { partyOf, peerOf, tellRefusal } from "../telemetry/run-telemetry.js";
+import { partyOf, peerOf } from "../telemetry/run-telemetry.js";
 import { recordBatches } from "./record-batches.js";
 
 /** Parts that a stream holds ahead of their use have at most so many bytes. */
@@ -106,7 +106,7 @@ export class ClientLots {
     await recordBatches(d.fleet, agreement, records, ids, fleet.Party.PARTY_CLIENT, traceparent);
     requireOpen();
     announce(ids, traceparent);
-    const parts = await d.dealers.fetchParts(agreement, maskId, ids, records).catch(tellRefusal);
+    const parts = await d.dealers.fetchParts(agreement, maskId, ids, records);
     parts.forEach((part, i) => this.#parts.push({ batchId: ids[i], part, trace }));
     if (this.#closed) this.close();
     requireOpen();

@@ -4,7 +4,7 @@ import type { DealerLink, FetchedPart } from "../dealing/dealer-link.js";
 import type { FleetLink } from "../fleet/fleet-link.js";
 import type { WorkingAgreement } from "../models/agreement.js";
 import type { Operands } from "../models/operands.js";
-import { partyOf, peerOf, tellRefusal } from "../telemetry/run-telemetry.js";
+import { partyOf, peerOf } from "../telemetry/run-telemetry.js";
 import { recordBatches } from "./record-batches.js";
 
 /** Batches that are drawn and not used yet: two lots. */
@@ -98,7 +98,7 @@ export class ServerDraws {
     const { d } = this;
     await recordBatches(d.fleet, agreement, records, ids, fleet.Party.PARTY_SERVER, traceparentOf(trace));
     await d.operands.weights(agreement); // first: a part that was fetched must reach a session
-    const parts = await d.dealers.fetchParts(agreement, maskId, ids, records).catch(tellRefusal);
+    const parts = await d.dealers.fetchParts(agreement, maskId, ids, records);
     if (!this.#ended) return parts;
     parts.forEach(({ correlations }) => correlations.close());
     throw this.#ended;

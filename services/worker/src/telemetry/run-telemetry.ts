@@ -41,8 +41,7 @@ export function tellUnreachable({ partner }: WorkingAgreement, { reason }: Parle
 
 /** Counts what was refused because it had been used before. @throws always what it is given */
 export function tellRefusal(error: unknown): never {
-  const { code, reason } = sessionFailure(error);
-  if (code === Code.ALREADY_EXISTS || reason === "PART_REFUSED") count("parley.ledger.refusals", { where: "worker" });
+  if (sessionFailure(error).reason === "BATCH_USED") count("parley.ledger.refusals", { where: "worker" });
   throw error;
 }
 

@@ -23,7 +23,8 @@ const hexOf = (bytes: Buffer, length: number, what: string): string => {
 /** Counts what the ledger refuses because it was used before: somebody tried to use it twice. */
 const refusedAsUsed = <T>(work: Promise<T>): Promise<T> =>
   work.catch((error: unknown) => {
-    if (error instanceof ParleyError && (error.reason === "BATCH_USED" || error.reason === "RUN_BOUND"))
+    // A run that is bound again may be one whose worker died between the two: no batch is used twice by that.
+    if (error instanceof ParleyError && error.reason === "BATCH_USED")
       count("parley.ledger.refusals", { where: "access-point" });
     throw error;
   });
