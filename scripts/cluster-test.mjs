@@ -2,9 +2,9 @@
 // goes into docs/operations.md.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { compile } from "./compile.mjs";
 import { root } from "./dependencies.mjs";
-import { onSignals } from "./system.mjs";
+import { onCluster } from "./cluster/on-cluster.mjs";
+import { writeResult } from "./cluster/result.mjs";
 import { SHARED_HELP, readClusterOptions } from "./cluster/options.mjs";
 
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
@@ -20,32 +20,22 @@ ${SHARED_HELP}`,
   version,
   { jobs: { type: "string", default: "200" } },
 );
-compile();
-const say = (text) => console.error(text);
-const { requireCluster } = await import("./cluster/commands.mjs");
-const { checkCluster } = await import("./cluster/checks.mjs");
-const { writeResult } = await import("./cluster/result.mjs");
-const { remove } = await import("./cluster/installation.mjs");
-const ending = [];
-const stop = onSignals(async () => {
-  for (const end of ending.splice(0).reverse()) await end();
-  if (!options.keep) await remove(say).catch((error) => say(error.message));
-});
-let checks = [];
-let failure;
-try {
-  await requireCluster();
-  await checkCluster({ ...options, jobs: Number(options.jobs) }, ending, say, (check) => {
+const jobs = Number(options.jobs);
+if (!(Number.isInteger(jobs) && jobs > 0)) {
+  console.error(`--jobs is a number of jobs, not ${options.jobs}`);
+  process.exit(2);
+}
+const checks = [];
+const failure = await onCluster(options, async (ending, say) => {
+  const { checkCluster } = await import("./cluster/checks.mjs");
+  await checkCluster({ ...options, jobs }, ending, say, (check) => {
     checks.push(check);
     say(`${check.ok ? "ok" : "FAILED"}: ${check.name} (${check.seconds} s) ${check.figures}`);
   });
-} catch (error) {
-  failure = error.message;
-  say(`The run ended early: ${failure}`);
-}
-if (!failure) await writeResult(checks);
+  await writeResult(checks);
+});
 if (options.json) console.log(JSON.stringify({ checks, failure }));
-await stop();
-const failed = checks.filter(({ ok }) => !ok).length + (failure ? 1 : 0);
-console.log(`${checks.length - checks.filter(({ ok }) => !ok).length} passed, ${failed} failed`);
+const passed = checks.filter(({ ok }) => ok).length;
+const failed = checks.length - passed + (failure ? 1 : 0);
+console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed ? 1 : 0);

@@ -10,8 +10,19 @@ const chart = (name) => join(root, "deploy/helm", name);
 
 export const chartOf = (name) => chart(CLINICS.includes(name) ? "parley-access-point" : `parley-${name}`);
 
-/** Namespaces that admit restricted pods only. */
+/** Marks namespaces that such a run made: no others are installed into, or removed. */
+const MADE_BY = ["app.kubernetes.io/created-by", "parley-cluster-run"];
+
+/** Namespaces that admit restricted pods only. @throws Error where one of the names is somebody else's */
 export async function makeNamespaces() {
+  const { items } = await getJson("default", "namespaces");
+  const others = items
+    .filter(({ metadata }) => OPERATORS.includes(metadata.name) && metadata.labels?.[MADE_BY[0]] !== MADE_BY[1])
+    .map(({ metadata }) => metadata.name);
+  if (others.length)
+    throw new Error(
+      `namespaces of these names are there already, and not of such a run: ${others.join(", ")}. Use another cluster, or remove them.`,
+    );
   for (const name of OPERATORS)
     await apply("default", {
       apiVersion: "v1",
@@ -19,6 +30,7 @@ export async function makeNamespaces() {
       metadata: {
         name,
         labels: {
+          [MADE_BY[0]]: MADE_BY[1],
           "pod-security.kubernetes.io/enforce": "restricted",
           "pod-security.kubernetes.io/warn": "restricted",
         },
@@ -88,10 +100,10 @@ export async function compareFingerprints(parleys) {
   }
 }
 
-/** Removes all of it. */
+/** Removes what such runs made. */
 export async function remove(say) {
-  say("removing the four namespaces ...");
-  await kubectl("default", "delete", "namespace", ...OPERATORS, "--ignore-not-found", "--wait=true");
+  say("removing what the run made ...");
+  await kubectl("default", "delete", "namespace", "-l", MADE_BY.join("="), "--wait=true");
 }
 
 export const suffix = () => randomBytes(3).toString("hex");
