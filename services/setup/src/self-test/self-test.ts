@@ -1,4 +1,4 @@
-import { Parley } from "@parley/sdk";
+import { Code, Parley, ParleyError } from "@parley/sdk";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,8 +48,9 @@ export async function selfTest(main: Parley, say: (text: string) => void): Promi
       ca: read("ca.pem"),
       apiKey: read("admin-key").trim(),
     });
-    await test.organisations.enrol(routerToken, "router");
-    await test.organisations.enrol(dealerToken, "dealer");
+    const { organisations } = test;
+    await patiently(() => organisations.enrol(routerToken, "router"));
+    await patiently(() => organisations.enrol(dealerToken, "dealer"));
     await trustEachOther(main, test, organisationId);
     const tokenFile = join(folder, "worker-token");
     const { token } = await test.client.createWorkerToken({ validSeconds: 600, reusable: false });
@@ -115,4 +116,14 @@ async function ready(side: Parley, agreement: string) {
   throw new Error(
     "the agreement was not ready in a minute: are workers attached (kubectl get pods), and may they reach the dealer?",
   );
+}
+
+/** A pod that has just begun may not be let in yet, until the network knows its address. */
+async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  for (const until = Date.now() + READY_MS; ; await pause(1000))
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof ParleyError) || error.code !== Code.UNAVAILABLE || Date.now() > until) throw error;
+    }
 }
