@@ -62,6 +62,10 @@ const TRANSPORT_HINTS: Partial<Record<Code, string>> = {
 const isServiceError = (error: unknown): error is ServiceError =>
   error instanceof Error && typeof (error as Partial<ServiceError>).code === "number" && "details" in error;
 
+/** A connection that ends in the moment a call begins, as where a server stops; grpc-js gives INTERNAL for it. */
+const hasNoStatus = ({ code, details }: ServiceError) =>
+  code === Code.INTERNAL && details.endsWith("(Call ended without gRPC status)");
+
 /** The {@link ParleyError} behind what grpc-js gives a client. Anything else comes back as INTERNAL with its cause. */
 export function fromServiceError(error: unknown): ParleyError {
   if (error instanceof ParleyError) return error;
@@ -75,11 +79,12 @@ export function fromServiceError(error: unknown): ParleyError {
       { cause: error },
     );
   const message = error.details || error.message;
+  const code = hasNoStatus(error) ? Code.UNAVAILABLE : error.code;
   const fallback = new ParleyError(
-    error.code,
-    Code[error.code] ?? "UNKNOWN",
+    code,
+    Code[code] ?? "UNKNOWN",
     message,
-    TRANSPORT_HINTS[error.code] ?? "",
+    TRANSPORT_HINTS[code] ?? "",
     {},
     { cause: error },
   );
