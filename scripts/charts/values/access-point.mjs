@@ -1,6 +1,6 @@
 // Values of the chart parley-access-point.
 import { boolean, choice, component, element, group, integer, list, map, string, strings } from "./leaf.mjs";
-import { general, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
+import { address, general, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
 import { resources, workload } from "./workload.mjs";
 
 const inCluster = (name) => [
@@ -48,7 +48,11 @@ export const accessPoint = {
   accessPoint: component(
     "The access point: one pod with one volume. Takes any value of `workload` but replicas and autoscalers.",
     {
-      advertise: string("Host name under which users and workers reach it; by default its name in the cluster."),
+      advertise: string(
+        "Host name under which users outside the cluster reach it: put into its certificate, as those of ingress and gateway.",
+        "",
+        { pattern: "^[^:/]*$" },
+      ),
       adminKeySecret: string("Secret whose key `api-key` is the first administrator's key; by default one is made."),
       traceBoundary: choice(
         "Whether another organisation's trace goes on here, or a new one begins with a link.",
@@ -79,7 +83,7 @@ export const accessPoint = {
   worker: component(
     "Workers, which compute. Takes any value of `workload`.",
     {
-      endpoint: string("host:port where partners' workers reach yours; by default the headless Service."),
+      endpoint: address("host:port where partners' workers reach yours; by default the headless Service."),
       extraDnsNames: strings("More host names in workers' certificates."),
       concurrency: integer("Runs at once in one worker.", 4, { minimum: 1, maximum: 256 }),
       lot: integer("Batches that are drawn from the dealer together.", 16, { minimum: 1, maximum: 64 }),

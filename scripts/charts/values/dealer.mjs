@@ -1,7 +1,7 @@
 // Values of the chart parley-dealer.
-import { boolean, component, list } from "./leaf.mjs";
+import { boolean, component, group, list } from "./leaf.mjs";
 import { certificates, database, embedded, identityOf } from "./operator.mjs";
-import { general, invitations, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
+import { address, general, invitations, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
 import { workload } from "./workload.mjs";
 
 /** Batches dealt in a second. */
@@ -16,6 +16,10 @@ export const dealer = {
   ...identityOf("dealer"),
   ...database,
   ...embedded(false),
+  addresses: group("Where organisations reach the dealer, told to them when they enrol.", {
+    dealer: address("host:port that organisations are told; by default its name in the cluster."),
+    enrolment: address("host:port of the port `enrol`, which tokens name; by default its name in the cluster."),
+  }),
   dealer: component(
     "The dealer. Takes any value of `workload`.",
     {

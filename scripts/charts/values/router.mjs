@@ -1,7 +1,7 @@
 // Values of the chart parley-router.
 import { component, group, integer, list, string } from "./leaf.mjs";
 import { certificates, database, embedded, identityOf, redis } from "./operator.mjs";
-import { general, invitations, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
+import { address, general, invitations, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
 import { workload } from "./workload.mjs";
 
 /** Every scheduler reports the same queues. */
@@ -11,10 +11,7 @@ const QUEUE = {
   threshold: "100",
 };
 const SERVICES = ["identity", "registry", "agreements", "scheduler"];
-const address = (service) =>
-  string(`host:port of ${service} that organisations are told; by default its name in the cluster.`, "", {
-    pattern: "^([^:]+:[0-9]+)?$",
-  });
+const told = (service) => `host:port of ${service} that organisations are told; by default its name in the cluster.`;
 
 export const router = {
   ...general,
@@ -22,10 +19,10 @@ export const router = {
   ...database,
   ...redis,
   ...embedded(true),
-  addresses: group(
-    "Where organisations reach the services, told to them when they enrol.",
-    Object.fromEntries(SERVICES.map((service) => [service, address(service)])),
-  ),
+  addresses: group("Where organisations reach the services, told to them when they enrol.", {
+    ...Object.fromEntries(SERVICES.map((service) => [service, address(told(service))])),
+    enrolment: address("host:port of identity's port `enrol`, which tokens name; by default its name in the cluster."),
+  }),
   identity: component("Organisations and their keys. Takes any value of `workload`.", {}, { replicas: 2 }, workload),
   registry: component("The index of models. Takes any value of `workload`.", {}, { replicas: 2 }, workload),
   agreements: component(

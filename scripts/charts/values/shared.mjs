@@ -96,6 +96,9 @@ export const networkPolicy = (more) => ({
   ),
 });
 
+/** An address as others are told it; empty is the chart's own choice. */
+export const address = (description) => string(description, "", { pattern: "^([^:]+:[0-9]+)?$" });
+
 export const ports = (description, numbers) =>
   group(description, {
     peers: list("Peers; empty: anywhere."),

@@ -45,6 +45,8 @@ const MEMBERS = ["publisher", "scientist", "auditor"] as const;
 /** A run's whole input travels to a worker in one message. */
 const FLEET_MESSAGE_BYTES = 256 * 1024 * 1024;
 
+const listed = (names: string): string[] => names.split(",").filter(Boolean);
+
 /** One organisation's access point: its parts, its two servers, and how it starts and stops. */
 export class AccessPoint {
   private constructor(
@@ -70,8 +72,9 @@ export class AccessPoint {
   }
 
   private static async compose(config: Config, logger: Logger, vault: Vault): Promise<AccessPoint> {
-    const dnsNames = [...new Set(["localhost", config.PARLEY_ADVERTISE])];
-    const workerDnsNames = [...new Set([...dnsNames, ...config.PARLEY_WORKER_DNS.split(",").filter(Boolean)])];
+    const inside = ["localhost", config.PARLEY_ADVERTISE];
+    const dnsNames = [...new Set([...inside, ...listed(config.PARLEY_EXTRA_DNS)])];
+    const workerDnsNames = [...new Set([...inside, ...listed(config.PARLEY_WORKER_DNS)])];
     const own = await OwnOrganisation.open({ org: config.PARLEY_ORG, folder: vault.folder, dnsNames, workerDnsNames });
     const access = new AccessControl(vault, own.id);
     access.ensureAdminKey(config.PARLEY_ADMIN_KEY_FILE);

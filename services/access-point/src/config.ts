@@ -14,6 +14,8 @@ const variables = {
   PARLEY_ENROL_LISTEN: commonVariables.PARLEY_LISTEN.default("127.0.0.1:8444"),
   /** Folder of the vault. */
   PARLEY_DATA_DIR: z.string().min(1),
+  /** Host names in its own certificate beside PARLEY_ADVERTISE, comma separated: where users reach it from outside. */
+  PARLEY_EXTRA_DNS: z.string().default(""),
   /** Host names in workers' certificates beside PARLEY_ADVERTISE, comma separated. */
   PARLEY_WORKER_DNS: z.string().default(""),
   /** File with the administrator's API key, instead of one that is made on the first start. */

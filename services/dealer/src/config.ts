@@ -16,6 +16,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env) {
       ...certificateVariables,
       ...databaseVariables,
       PARLEY_ENROL_LISTEN: addressVariable.default("127.0.0.1:8444"),
+      /** host:port that tokens name, where it is not PARLEY_ADVERTISE and the own port (a gateway, a load balancer). */
+      PARLEY_ENROL_ADDRESS: addressVariable.optional(),
       PARLEY_TRUST_DOMAIN: z.string().default("dealer"),
       /** `dealer=host:port`, told to organisations that enrol, where it is not PARLEY_ADVERTISE and the own port. */
       PARLEY_SERVICE_ADDRESSES: addressesVariable,

@@ -64,7 +64,7 @@ export function startDealer(config: Config, logger: Logger): Promise<RunningServ
       };
     },
     onListening: (app, addresses) => {
-      enrolAddress = addresses.enrol;
+      enrolAddress = config.PARLEY_ENROL_ADDRESS ?? addresses.enrol;
       ownAddress = addresses.mtls;
       // What its people read out to organisations that compare it.
       logger.info({ fingerprint: app.get(DealerContext).issuer.fingerprint }, "fingerprint");

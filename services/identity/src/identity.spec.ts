@@ -265,4 +265,17 @@ describe.each(DATABASE_KINDS)("identity on %s", (kind) => {
       }
     },
   );
+
+  it("names another address in tokens where it is reached by one", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    await service.close();
+    const outside = "enrol.router.example.org:443";
+    service = await startIdentity(
+      readConfig({ ...environment, PARLEY_ENROL_ADDRESS: outside }),
+      createLogger("identity", "error"),
+    );
+    const people = await client(await router.certificate("operator"));
+    const { token } = await people.createEnrolmentToken({ organisationId: "clinic-o", validSeconds: 60 });
+    expect(parseOneTimeToken(token).address).toBe(outside);
+  });
 });

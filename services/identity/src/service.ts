@@ -65,7 +65,7 @@ export function startIdentity(config: Config, logger: Logger): Promise<RunningSe
       };
     },
     onListening: (app, addresses) => {
-      enrolAddress = addresses.enrol;
+      enrolAddress = config.PARLEY_ENROL_ADDRESS ?? addresses.enrol;
       ownAddress = addresses.mtls;
       // What its people read out to organisations that compare it.
       logger.info({ fingerprint: app.get(IdentityContext).issuer.fingerprint }, "fingerprint");

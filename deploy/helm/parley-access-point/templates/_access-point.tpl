@@ -7,6 +7,11 @@
 {{- .Values.worker.endpoint | default (printf "%s:8443" (include "parley-common.host" (list . "worker"))) -}}
 {{- end -}}
 
+{{/* Host names in the access point's certificate beside that in the cluster: users outside come by them. */}}
+{{- define "parley-access-point.extraDns" -}}
+{{- concat (list .Values.accessPoint.advertise) (include "parley-common.outsideHosts" (list . "access-point") | fromJsonArray) | compact | uniq | join "," -}}
+{{- end -}}
+
 {{/* Host names in workers' certificates. */}}
 {{- define "parley-access-point.workerDns" -}}
 {{- $endpoint := first (splitList ":" (include "parley-access-point.endpoint" .)) -}}
@@ -21,6 +26,10 @@
   value: /var/lib/parley
 - name: PARLEY_ENROL_LISTEN
   value: 0.0.0.0:8444
+{{- with include "parley-access-point.extraDns" .root }}
+- name: PARLEY_EXTRA_DNS
+  value: {{ . }}
+{{- end }}
 - name: PARLEY_WORKER_DNS
   value: {{ include "parley-access-point.workerDns" .root }}
 - name: PARLEY_ATTEMPTS
@@ -86,7 +95,7 @@
     - name: PARLEY_DATA_DIR
       value: /var/lib/parley
     - name: PARLEY_ADVERTISE
-      value: {{ .advertise | default (include "parley-common.host" (list .root "access-point")) }}
+      value: {{ include "parley-common.host" (list .root "access-point") }}
     {{- if .values.adminKeySecret }}
     - name: PARLEY_ADMIN_KEY_FILE
       value: /etc/parley/admin-key/api-key

@@ -8,7 +8,7 @@
 - name: PARLEY_HEALTH_LISTEN
   value: 0.0.0.0:8081
 - name: PARLEY_ADVERTISE
-  value: {{ .advertise | default (include "parley-common.host" (list $root .component)) }}
+  value: {{ include "parley-common.host" (list $root .component) }}
 - name: PARLEY_DRAIN_SECONDS
   value: {{ .values.drainSeconds | int | quote }}
 - name: PARLEY_LOG_LEVEL

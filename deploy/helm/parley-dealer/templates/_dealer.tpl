@@ -6,6 +6,14 @@
 {{- end }}
 - name: PARLEY_ENROL_LISTEN
   value: 0.0.0.0:8444
+{{- with .root.Values.addresses.enrolment }}
+- name: PARLEY_ENROL_ADDRESS
+  value: {{ . }}
+{{- end }}
+{{- with .root.Values.addresses.dealer }}
+- name: PARLEY_SERVICE_ADDRESSES
+  value: dealer={{ . }}
+{{- end }}
 {{ include "parley-dealer.keyEnv" .root }}
 {{- if .root.Values.selfTest.enabled }}
 - name: PARLEY_ALLOW_SELF_TEST
@@ -27,5 +35,8 @@
 {{/* Host names in certificates beside those of the cluster. */}}
 {{- define "parley-dealer.extraDns" -}}
 {{- $hosts := include "parley-common.outsideHosts" (list .) | fromJsonArray -}}
+{{- range .Values.addresses -}}
+{{- with . }}{{ $hosts = append $hosts (first (splitList ":" .)) }}{{ end -}}
+{{- end -}}
 {{- concat (list (include "parley-common.name" (list . "dealer")) (include "parley-common.host" (list . "dealer"))) .Values.tls.extraDnsNames $hosts | uniq | toJson -}}
 {{- end -}}
