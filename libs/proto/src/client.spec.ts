@@ -36,3 +36,16 @@ it("an internal error that the server itself answers stays one", async () => {
   const error = await refusalOf((stream) => stream.respond(headers, { endStream: true }));
   expect(error).toMatchObject({ code: Code.INTERNAL, message: "broken" });
 });
+
+it("names the address where nobody answers", async () => {
+  const client = createClient(ProbeServiceService, {
+    address: "localhost:9",
+    credentials: credentials.createInsecure(),
+  });
+  const call = client.echo({ padding: Buffer.alloc(1), answerBytes: 1 });
+  await expect(call).rejects.toMatchObject({
+    code: Code.UNAVAILABLE,
+    message: expect.stringMatching(/^localhost:9 is not reached: ./) as string,
+  });
+  client.close();
+});

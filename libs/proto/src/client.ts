@@ -81,7 +81,7 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
           request,
           metadata,
           options,
-          (error, response) => (error ? reject(fromServiceError(error)) : resolve(response)),
+          (error, response) => (error ? reject(fromServiceError(error, settings.address)) : resolve(response)),
         );
         watch(call?.signal, active, observer);
       });
@@ -96,10 +96,12 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
           responseDeserialize,
           metadata,
           options,
-          (error, response) => (error ? reject(fromServiceError(error)) : resolve(response)),
+          (error, response) => (error ? reject(fromServiceError(error, settings.address)) : resolve(response)),
         );
         watch(call?.signal, active, observer);
-        pump(requests, active).catch((error: unknown) => (active.cancel(), reject(fromServiceError(error))));
+        pump(requests, active).catch(
+          (error: unknown) => (active.cancel(), reject(fromServiceError(error, settings.address))),
+        );
       });
     };
   return async function* (requests: never, call?: CallSettings) {
@@ -115,7 +117,7 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
     try {
       for await (const message of active) yield message;
     } catch (error) {
-      throw fromServiceError(error);
+      throw fromServiceError(error, settings.address);
     } finally {
       active.cancel();
     }

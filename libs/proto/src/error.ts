@@ -66,8 +66,11 @@ const isServiceError = (error: unknown): error is ServiceError =>
 const hasNoStatus = ({ code, details }: ServiceError) =>
   code === Code.INTERNAL && details.endsWith("(Call ended without gRPC status)");
 
-/** The {@link ParleyError} behind what grpc-js gives a client. Anything else comes back as INTERNAL with its cause. */
-export function fromServiceError(error: unknown): ParleyError {
+/**
+ * The {@link ParleyError} behind what grpc-js gives a client. Anything else comes back as INTERNAL with its cause.
+ * @param address of the service, named where nobody answers
+ */
+export function fromServiceError(error: unknown, address = ""): ParleyError {
   if (error instanceof ParleyError) return error;
   if (!isServiceError(error))
     return new ParleyError(
@@ -78,8 +81,9 @@ export function fromServiceError(error: unknown): ParleyError {
       {},
       { cause: error },
     );
-  const message = error.details || error.message;
+  const details = error.details || error.message;
   const code = hasNoStatus(error) ? Code.UNAVAILABLE : error.code;
+  const message = address && code === Code.UNAVAILABLE ? `${address} is not reached: ${details}` : details;
   const fallback = new ParleyError(
     code,
     Code[code] ?? "UNKNOWN",
@@ -94,8 +98,8 @@ export function fromServiceError(error: unknown): ParleyError {
     const any = Status.decode(raw).details.find((d) => d.typeUrl === ERROR_INFO);
     if (!any) return fallback;
     const { reason, metadata } = ErrorInfo.decode(any.value);
-    const { hint = "", ...details } = metadata;
-    return new ParleyError(error.code, reason, message, hint, details, { cause: error });
+    const { hint = "", ...names } = metadata;
+    return new ParleyError(error.code, reason, details, hint, names, { cause: error });
   } catch {
     return fallback;
   }

@@ -43,20 +43,19 @@ export async function selfTest(main: Parley, say: (text: string) => void): Promi
     const accessPoint = await startChild("access-point", settings);
     children.push(accessPoint);
     const read = (name: string) => readFileSync(join(data, name), "utf8");
-    test = Parley.connect({
+    const invited = (test = Parley.connect({
       address: accessPoint.addresses.enrol ?? "",
       ca: read("ca.pem"),
       apiKey: read("admin-key").trim(),
-    });
-    const { organisations } = test;
-    await patiently(() => organisations.enrol(routerToken, "router"));
-    await patiently(() => organisations.enrol(dealerToken, "dealer"));
-    await trustEachOther(main, test, organisationId);
+    }));
+    await patiently(() => invited.organisations.enrol(routerToken, "router"));
+    await patiently(() => invited.organisations.enrol(dealerToken, "dealer"));
+    await patiently(() => trustEachOther(main, invited, organisationId));
     const tokenFile = join(folder, "worker-token");
-    const { token } = await test.client.createWorkerToken({ validSeconds: 600, reusable: false });
+    const { token } = await invited.client.createWorkerToken({ validSeconds: 600, reusable: false });
     writeFileSync(tokenFile, token, { mode: 0o600 });
     children.push(await startChild("worker", { ...ANYWHERE, PARLEY_WORKER_TOKEN_FILE: tokenFile }));
-    return await predict(main, test, organisationId, say);
+    return await predict(main, invited, organisationId, say);
   } finally {
     test?.close();
     for (const child of children.reverse()) await child.stop();
@@ -86,7 +85,7 @@ async function predict(main: Parley, test: Parley, to: string, say: (text: strin
   const terms = { asset: asset.id, to, records: 2 * RECORDS.length, expires, purpose: "self test", maxPrepared: 1 };
   const { id } = await main.agreements.offer(terms);
   try {
-    await test.agreements.accept(id);
+    await patiently(() => test.agreements.accept(id));
     for (const side of [main, test]) await ready(side, id);
     say("running a private prediction");
     const job = test.createJob({
