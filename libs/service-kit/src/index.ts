@@ -94,6 +94,13 @@ export { enrolmentBinding, type EnrolmentDependencies } from "./enrolment/enrolm
 export { inviterOf, selfTestOf } from "./enrolment/inviter.js";
 export { followBundle, type BundleFile } from "./tls/bundle-file.js";
 export { readBundle, readKek, readSigningKey } from "./tls/files.js";
+export {
+  readSealingKeys,
+  sealingKey,
+  type SealingKey,
+  type SealingKeyFiles,
+  type SealingKeys,
+} from "./tls/sealing-keys.js";
 export { RouterMember, type RouterMemberConfig } from "./router/member.js";
 export { Batches } from "./rpc/batches.js";
 export { Exchange, answerEach } from "./rpc/exchange.js";

@@ -9,7 +9,7 @@ import {
   observeCertificate,
   openDatabase,
   readBundle,
-  readKek,
+  readSealingKeys,
   readSigningKey,
   type CertificateHolder,
   type Logger,
@@ -19,12 +19,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "./config.js";
 import { Dealings } from "./domain/dealings.js";
-import { PeriodKeys, maskName } from "./domain/keys.js";
+import { PeriodKeys } from "./domain/keys.js";
 import { MaskOpening } from "./domain/open-mask.js";
 import { Sealing } from "./domain/sealing.js";
 import { Ledger } from "./store/ledger.js";
 import { MaskStore } from "./store/mask-store.js";
 import { OrganisationStore, type DealerDatabase } from "./store/organisation-store.js";
+import { sealingKeyIsKnown, settleSealedKeys } from "./store/sealed-keys.js";
 import * as schema from "./store/schema.js";
 
 const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
@@ -90,9 +91,12 @@ export class DealerContext implements OnApplicationShutdown {
     });
     try {
       const audit = await AuditLog.open(database, "dealer");
-      const sealing = new Sealing(
-        readKek(config.PARLEY_DEALER_KEK_FILE ?? inData("kek"), "PARLEY_DEALER_KEK_FILE", production, logger),
-      );
+      const files = {
+        current: config.PARLEY_DEALER_KEK_FILE ?? inData("kek"),
+        next: config.PARLEY_DEALER_KEK_NEXT_FILE,
+        former: config.PARLEY_DEALER_KEK_FORMER_FILE,
+      };
+      const sealing = new Sealing(readSealingKeys(files, "PARLEY_DEALER_KEK_FILE", production, logger));
       const { publicKey } = readSigningKey(config.PARLEY_SIGNING_KEY_FILE ?? inData("signing-key.pem"), production);
       const { holder } = certificateFromFiles({
         certificate: config.PARLEY_TLS_CERT,
@@ -109,12 +113,12 @@ export class DealerContext implements OnApplicationShutdown {
         followBundle(config.PARLEY_TLS_CA, (next: readonly Buffer[]) => trust.setBundle(id, next)).close,
       );
       await context.takeBundles();
-      // A wrong key-encryption key stops the start, before parts are given that cannot be dealt.
-      const sample = await context.masks.anySealed();
-      if (sample) sealing.open(sample.sealed, maskName(sample.id)).fill(0);
       // The embedded database does not survive a power loss: what it says was not given may have been.
       if (database.kind === "pglite" || config.PARLEY_DEALER_VOID_AT_START)
         logger.info({ batches: await context.ledger.voidEverything() }, "unspent batches of before are void");
+      // A wrong key-encryption key stops the start, before parts are given that cannot be dealt.
+      const renewed = await settleSealedKeys(database, sealing);
+      if (renewed !== undefined) logger.info({ renewed }, "sealed keys are under the present key-encryption key");
       await context.housekeeping(logger);
       return context;
     } catch (error) {
@@ -127,6 +131,8 @@ export class DealerContext implements OnApplicationShutdown {
   async follow(logger: Logger) {
     try {
       await this.takeBundles();
+      if (!(await sealingKeyIsKnown(this.database, this.sealing)))
+        logger.error("the key-encryption key was replaced by one that is not known here: start again with the new one");
       for (const id of await this.masks.over(this.dealings.maskIds)) this.dealings.forget(id);
     } catch (error) {
       logger.warn({ err: error }, "cannot follow the database, trying again");

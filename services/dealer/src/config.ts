@@ -25,6 +25,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env) {
       /** Lets an access point invite its own self-test organisation: for trials, insecure. */
       PARLEY_ALLOW_SELF_TEST: z.stringbool().default(false),
       PARLEY_DEALER_KEK_FILE: z.string().optional(),
+      /** The key that will be the present one, and the one that was: beside it while it is replaced. May be absent. */
+      PARLEY_DEALER_KEK_NEXT_FILE: z.string().optional(),
+      PARLEY_DEALER_KEK_FORMER_FILE: z.string().optional(),
       /** Set for the first start after a restore or a failover that may have lost commits: voids every older batch. */
       PARLEY_DEALER_VOID_AT_START: z.stringbool().default(false),
     },

@@ -20,6 +20,7 @@ import {
   openDatabase,
   rowsOf,
   pinnedChannelCredentials,
+  sealingKey,
   type CertificateHolder,
   type MetricName,
   type RunningService,
@@ -621,7 +622,9 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     const other = join(target.dataDir, "other-kek");
     writeFileSync(other, Buffer.alloc(32, 5));
     const wrong = readConfig({ ...environment, PARLEY_DEALER_KEK_FILE: other });
-    await expect(startDealer(wrong, createLogger("dealer", "error"))).rejects.toThrow("a sealed key does not open");
+    await expect(startDealer(wrong, createLogger("dealer", "error"))).rejects.toThrow(
+      /sealed under key-encryption key [0-9a-f]{16}, which is not the given one/,
+    );
     await start();
   });
 
@@ -666,11 +669,12 @@ describe("dealer", () => {
     const { Dealings } = await import("./domain/dealings.js");
     const { Sealing } = await import("./domain/sealing.js");
     const { maskName } = await import("./domain/keys.js");
-    const sealing = new Sealing(Buffer.alloc(32, 1));
+    const kek = sealingKey(Buffer.alloc(32, 1));
+    const sealing = new Sealing({ current: kek });
     const id = Buffer.alloc(32, 3);
     const mask = {
       id,
-      sealed: sealing.seal(Buffer.alloc(32, 2), maskName(id)),
+      sealed: sealing.seal(Buffer.alloc(32, 2), maskName(id), kek.id),
       plan: Buffer.from(encodePlan(plan)).toString("utf8"),
       agreementDigest: id,
       planDigest: id,
@@ -712,8 +716,9 @@ describe("dealer", () => {
     const migrationsFolder = fileURLToPath(new URL("../migrations", import.meta.url));
     const database = await openDatabase({ service: "dealer", schema, migrationsFolder, dataDir: target.dataDir });
     const key = Buffer.from("0123456789abcdef0123456789ABCDEF");
-    const sealing = new Sealing(Buffer.alloc(32, 1));
-    const sealed = sealing.seal(key, Buffer.from("name"));
+    const kek = sealingKey(Buffer.alloc(32, 1));
+    const sealing = new Sealing({ current: kek });
+    const sealed = sealing.seal(key, Buffer.from("name"), kek.id);
     await database.db.insert(schema.periodKeys).values({ id: Buffer.alloc(16), sealed });
     await database.close();
     const files = readdirSync(target.dataDir, { recursive: true, withFileTypes: true }).filter((e) => e.isFile());
@@ -722,7 +727,8 @@ describe("dealer", () => {
     expect(holds(key)).toBe(false);
     expect(sealing.open(sealed, Buffer.from("name")).equals(key)).toBe(true);
     expect(() => sealing.open(sealed, Buffer.from("other"))).toThrow("does not open");
-    expect(() => new Sealing(Buffer.alloc(32, 2)).open(sealed, Buffer.from("name"))).toThrow("does not open");
+    const other = new Sealing({ current: sealingKey(Buffer.alloc(32, 2)) });
+    expect(() => other.open(sealed, Buffer.from("name"))).toThrow("does not open");
     await target.remove();
   });
 });

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule, type OnApplicationShutdown } from "@nestjs/common";
 import { agreements } from "@parley/proto";
-import { readKek, RouterMember, connect, openDatabase, type Logger } from "@parley/service-kit";
+import { RouterMember, connect, openDatabase, readSealingKeys, type Logger } from "@parley/service-kit";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "./config.js";
@@ -34,10 +34,13 @@ export class SchedulerContext implements OnApplicationShutdown {
       url: config.DATABASE_URL,
       dataDir: config.PARLEY_DATA_DIR,
     });
-    const kekFile = config.PARLEY_TICKET_KEK_FILE ?? join(config.PARLEY_DATA_DIR, "ticket-kek");
+    const keyFiles = {
+      current: config.PARLEY_TICKET_KEK_FILE ?? join(config.PARLEY_DATA_DIR, "ticket-kek"),
+      former: config.PARLEY_TICKET_KEK_FORMER_FILE,
+    };
     const production = config.PARLEY_ENV === "production";
     const tickets = await (async () =>
-      TicketIssuer.load(database, readKek(kekFile, "PARLEY_TICKET_KEK_FILE", production, logger)))().catch(
+      TicketIssuer.load(database, readSealingKeys(keyFiles, "PARLEY_TICKET_KEK_FILE", production, logger)))().catch(
       async (error: unknown) => {
         await database.close();
         throw error;

@@ -21,6 +21,8 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env) =>
       REDIS_URL: z.string().regex(/^rediss?:\/\//, "must be a redis:// address"),
       /** 32 bytes that seal the ticket key; in development made in the data folder where absent. */
       PARLEY_TICKET_KEK_FILE: z.string().optional(),
+      /** The one of before, beside it while it is replaced. May be absent. */
+      PARLEY_TICKET_KEK_FORMER_FILE: z.string().optional(),
       /** Attempts of a job in all. */
       PARLEY_MAX_ATTEMPTS: z.coerce.number().int().min(1).default(5),
       /** How long an access point may take to store an attempt. */

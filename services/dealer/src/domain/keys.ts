@@ -15,9 +15,9 @@ export class PeriodKeys {
 
   async currentId(): Promise<Buffer> {
     if (this.#current && this.#current.until > Date.now()) return this.#current.id;
-    const { id } = await this.ledger.currentPeriod(() => {
+    const { id } = await this.ledger.currentPeriod((under) => {
       const id = randomBytes(16);
-      return { id, sealed: this.sealing.seal(randomBytes(32), periodName(id)) };
+      return { id, sealed: this.sealing.seal(randomBytes(32), periodName(id), under) };
     });
     this.#current = { id, until: Date.now() + REUSE_MS };
     return id;

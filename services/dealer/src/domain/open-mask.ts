@@ -67,9 +67,9 @@ export class MaskOpening {
     const nonce = randomBytes(16);
     const id = Buffer.from(computeMaskId(digestOfPlan, request.commitment, digest, nonce));
     const key = randomBytes(32);
-    await this.masks.insert({
+    await this.masks.insert((under) => ({
       id,
-      sealed: this.sealing.seal(key, maskName(id)),
+      sealed: this.sealing.seal(key, maskName(id), under),
       agreementDigest: Buffer.from(digest),
       planDigest: digestOfPlan,
       plan: Buffer.from(encodePlan(plan)).toString("utf8"),
@@ -79,7 +79,7 @@ export class MaskOpening {
       key1: client.signingKey,
       maxPrepared: terms.maxPrepared,
       expires: new Date(Math.min(Date.parse(terms.expires), Date.now() + MASK_LIFE_MS)),
-    });
+    }));
     return { id, nonce, key, plan, agreementId: terms.id, dataOwner: client.id };
   }
 

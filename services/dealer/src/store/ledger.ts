@@ -2,6 +2,7 @@ import { changedRows } from "@parley/service-kit";
 import { and, eq, gt, inArray, isNotNull, isNull, lt, notExists, or, sql, type SQL } from "drizzle-orm";
 import type { DealerDatabase } from "./organisation-store.js";
 import { batches, masks, organisations, periodKeys } from "./schema.js";
+import { presentSealingKey } from "./sealed-keys.js";
 
 export interface NewBatch {
   readonly id: Buffer;
@@ -141,8 +142,11 @@ export class Ledger {
     return sql`exists (select 1 from ${periodKeys} p where p.id = ${batches.periodId} and p.voided_at is null and p.sealed is not null)`;
   }
 
-  /** The period key to draw batches from now; `make` gives a new one where the newest is an hour old. */
-  async currentPeriod(make: () => { id: Buffer; sealed: Buffer }): Promise<{ id: Buffer }> {
+  /**
+   * The period key to draw batches from now.
+   * @param make gives a new one where the newest is an hour old, sealed under the key-encryption key of that id
+   */
+  async currentPeriod(make: (under: string) => { id: Buffer; sealed: Buffer }): Promise<{ id: Buffer }> {
     return this.database.db.transaction(async (tx) => {
       await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtext('parley-dealer-period'))`);
       const fresh = and(
@@ -157,7 +161,7 @@ export class Ledger {
         .orderBy(sql`${periodKeys.startsAt} desc`)
         .limit(1);
       if (known) return known;
-      const made = make();
+      const made = make(await presentSealingKey(tx));
       await tx.insert(periodKeys).values(made);
       return { id: made.id };
     });

@@ -2,6 +2,7 @@ import { changedRows } from "@parley/service-kit";
 import { and, eq, gt, inArray, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
 import type { DealerDatabase } from "./organisation-store.js";
 import { masks, organisations } from "./schema.js";
+import { presentSealingKey } from "./sealed-keys.js";
 
 export type MaskRow = typeof masks.$inferSelect;
 
@@ -9,8 +10,11 @@ export type MaskRow = typeof masks.$inferSelect;
 export class MaskStore {
   constructor(private readonly database: DealerDatabase) {}
 
-  async insert(mask: typeof masks.$inferInsert): Promise<void> {
-    await this.database.db.insert(masks).values(mask);
+  /** @param make gives the row, its key sealed under the key-encryption key of that id */
+  async insert(make: (under: string) => typeof masks.$inferInsert): Promise<void> {
+    await this.database.db.transaction(async (tx) => {
+      await tx.insert(masks).values(make(await presentSealingKey(tx)));
+    });
   }
 
   /** A mask that batches may be dealt for: its key is there, it has not ended or expired, both parties are who they were. */
@@ -57,13 +61,6 @@ export class MaskStore {
     );
     const rows = await this.database.db.select({ id: masks.id }).from(masks).where(live);
     return ids.filter((id) => !rows.some((row) => row.id.equals(id)));
-  }
-
-  /** Any sealed mask key, to check that the key-encryption key is the right one. */
-  async anySealed(): Promise<{ id: Buffer; sealed: Buffer } | undefined> {
-    const { id, sealed } = masks;
-    const [row] = await this.database.db.select({ id, sealed }).from(masks).where(isNotNull(sealed)).limit(1);
-    return row?.sealed ? { id: row.id, sealed: row.sealed } : undefined;
   }
 
   /** Erases keys of masks past their end. */

@@ -1,4 +1,5 @@
-import { customType, index, integer, pgSchema, text, timestamp } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import { boolean, check, customType, index, integer, pgSchema, text, timestamp } from "drizzle-orm/pg-core";
 
 const bytes = customType<{ data: Buffer; driverData: Uint8Array }>({
   dataType: () => "bytea",
@@ -34,6 +35,17 @@ export const periodKeys = schema.table("period_key", {
   /** Set by a restart that may have lost commits: no batch of it is given any more. */
   voidedAt: time("voided_at"),
 });
+
+/** Which key-encryption key all sealed keys are under: one row, which every writer of a sealed key reads in its transaction. */
+export const sealingKeys = schema.table(
+  "sealing_key",
+  {
+    one: boolean().primaryKey().default(true),
+    id: text().notNull(),
+    since: time("since").notNull().defaultNow(),
+  },
+  (table) => [check("sealing_key_one", sql`${table.one}`)],
+);
 
 /** Masks: one model under one agreement. The key is erased when the mask ends. */
 export const masks = schema.table("mask", {

@@ -7,7 +7,8 @@ import {
   type TicketKey,
 } from "@parley/agreement";
 import { cutRuns } from "@parley/plan";
-import { desc, sql } from "drizzle-orm";
+import type { SealingKeys } from "@parley/service-kit";
+import { desc, eq, sql } from "drizzle-orm";
 import { createPrivateKey, randomBytes } from "node:crypto";
 import type { JobRow, SchedulerDatabase } from "../store/job-store.js";
 import { ticketKeys } from "../store/schema.js";
@@ -24,21 +25,38 @@ export class TicketIssuer {
     this.jwks = ticketKeySet(keys);
   }
 
-  /** Loads the keys, newest first; makes one where there is none. @throws Error where the key-encryption key opens none of them */
-  static async load(database: SchedulerDatabase, kek: Uint8Array): Promise<TicketIssuer> {
+  /**
+   * Loads the keys, newest first; makes one where there is none. What the former key-encryption key sealed is sealed anew
+   * under the current one, all or nothing; replicas that run already hold the keys in memory and read no row again.
+   * @throws Error where the key-encryption key opens none of them, and beside a former one where neither opens each
+   */
+  static async load(database: SchedulerDatabase, { current, former }: SealingKeys): Promise<TicketIssuer> {
     return database.db.transaction(async (tx) => {
       await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtext('parley-scheduler-ticket-key'))`);
       const rows = await tx.select().from(ticketKeys).orderBy(desc(ticketKeys.createdAt));
-      const keys = rows.flatMap(({ kid, sealed }): TicketKey[] => {
-        const privateKey = open(kek, purposeOf(kid), sealed)?.toString("utf8");
-        return privateKey === undefined ? [] : [{ kid, privateKey: createPrivateKey(privateKey) }];
-      });
+      const keys: TicketKey[] = [];
+      for (const { kid, sealed } of rows) {
+        const opened = open(current.key, purposeOf(kid), sealed);
+        const again = opened ?? (former && open(former.key, purposeOf(kid), sealed));
+        if (again) keys.push({ kid, privateKey: createPrivateKey(again.toString("utf8")) });
+        if (opened || !former) continue;
+        if (!again)
+          throw new Error(
+            `the stored ticket key ${kid} opens neither under the key-encryption key nor under the former one: it was changed, or another key sealed it; nothing was sealed anew`,
+          );
+        await tx
+          .update(ticketKeys)
+          .set({ sealed: seal(current.key, purposeOf(kid), again) })
+          .where(eq(ticketKeys.kid, kid));
+      }
       if (keys.length > 0) return new TicketIssuer(keys);
       if (rows.length > 0)
         throw new Error("the key-encryption key opens none of the stored ticket keys; use the one that sealed them");
       const kid = randomBytes(8).toString("hex");
       const { privateKeyPem } = generateSigningKey();
-      await tx.insert(ticketKeys).values({ kid, sealed: seal(kek, purposeOf(kid), Buffer.from(privateKeyPem)) });
+      await tx
+        .insert(ticketKeys)
+        .values({ kid, sealed: seal(current.key, purposeOf(kid), Buffer.from(privateKeyPem)) });
       return new TicketIssuer([{ kid, privateKey: createPrivateKey(privateKeyPem) }]);
     });
   }
