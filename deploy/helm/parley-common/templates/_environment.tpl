@@ -101,7 +101,10 @@
   value: /var/lib/parley
 {{- end -}}
 
-{{/* Mounts and volumes of an operator's service: (dict "root" $ "role" "identity" "keys" bool "operator" bool). */}}
+{{/*
+Mounts and volumes of an operator's service: (dict "root" $ "role" "identity" "keys" list "otherKeys" list "operator" bool).
+"otherKeys" are there only while a key is replaced.
+*/}}
 {{- define "parley-common.operatorMounts" -}}
 - name: data
   mountPath: /var/lib/parley
@@ -130,13 +133,25 @@
     defaultMode: 288
 {{- if .keys }}
 - name: keys
-  secret:
-    secretName: {{ $fullname }}-keys
+  projected:
     defaultMode: 288
-    items:
-      {{- range .keys }}
-      - key: {{ . }}
-        path: {{ . }}
+    sources:
+      - secret:
+          name: {{ $fullname }}-keys
+          items:
+            {{- range .keys }}
+            - key: {{ . }}
+              path: {{ . }}
+            {{- end }}
+      {{- with .otherKeys }}
+      - secret:
+          name: {{ $fullname }}-keys
+          optional: true
+          items:
+            {{- range . }}
+            - key: {{ . }}
+              path: {{ . }}
+            {{- end }}
       {{- end }}
 {{- end }}
 {{- if .operator }}

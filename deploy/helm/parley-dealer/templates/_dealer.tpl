@@ -30,6 +30,10 @@
   value: /etc/parley/keys/signing.pem
 - name: PARLEY_DEALER_KEK_FILE
   value: /etc/parley/keys/dealer.kek
+- name: PARLEY_DEALER_KEK_NEXT_FILE
+  value: /etc/parley/keys/dealer.kek.next
+- name: PARLEY_DEALER_KEK_FORMER_FILE
+  value: /etc/parley/keys/dealer.kek.former
 {{- end -}}
 
 {{/* Host names in certificates beside those of the cluster. */}}

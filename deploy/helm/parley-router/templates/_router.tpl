@@ -1,10 +1,10 @@
 {{/*
-One of the router's services: (dict "root" $ "component" "registry" "env" text "keys" list "operator" bool "ports" list).
+One of the router's services: (dict "root" $ "component" "registry" "env" text "keys" list "otherKeys" list "operator" bool "ports" list).
 */}}
 {{- define "parley-router.service" -}}
 {{- $ctx := dict "root" .root "component" .component "service" .component "servicePorts" .servicePorts -}}
 {{- include "parley-common.prepare" $ctx -}}
-{{- $files := dict "root" .root "role" .component "keys" .keys "operator" .operator -}}
+{{- $files := dict "root" .root "role" .component "keys" .keys "otherKeys" .otherKeys "operator" .operator -}}
 {{- $own := .env | default "" -}}
 {{- $_ := set $ctx "env" (list (include "parley-common.certificateEnv" $ctx) (include "parley-common.databaseEnv" .root) (include "parley-common.migrateVariable" .root) $own | compact | join "\n") -}}
 {{- $_ := set $ctx "ports" (include "parley-common.containerPorts" .servicePorts) -}}
@@ -28,6 +28,8 @@ One of the router's services: (dict "root" $ "component" "registry" "env" text "
   value: {{ include "parley-common.host" (list . "agreements") }}:8443
 - name: PARLEY_TICKET_KEK_FILE
   value: /etc/parley/keys/ticket.kek
+- name: PARLEY_TICKET_KEK_FORMER_FILE
+  value: /etc/parley/keys/ticket.kek.former
 - name: REDIS_URL
   valueFrom:
     secretKeyRef:
