@@ -116,6 +116,7 @@ export class DealerContext implements OnApplicationShutdown {
       // The embedded database does not survive a power loss: what it says was not given may have been.
       if (database.kind === "pglite" || config.PARLEY_DEALER_VOID_AT_START)
         logger.info({ batches: await context.ledger.voidEverything() }, "unspent batches of before are void");
+      await context.settleHome(logger);
       // A wrong key-encryption key stops the start, before parts are given that cannot be dealt.
       const renewed = await settleSealedKeys(database, sealing);
       if (renewed !== undefined) logger.info({ renewed }, "sealed keys are under the present key-encryption key");
@@ -130,6 +131,7 @@ export class DealerContext implements OnApplicationShutdown {
   /** Takes what other replicas wrote: bundles of organisations, ends of masks. */
   async follow(logger: Logger) {
     try {
+      await this.settleHome(logger);
       await this.takeBundles();
       if (!(await sealingKeyIsKnown(this.database, this.sealing)))
         logger.error("the key-encryption key was replaced by one that is not known here: start again with the new one");
@@ -137,6 +139,14 @@ export class DealerContext implements OnApplicationShutdown {
     } catch (error) {
       logger.warn({ err: error }, "cannot follow the database, trying again");
     }
+  }
+
+  /** A failover under running replicas: one voids, all of them draw from new keys. */
+  private async settleHome(logger: Logger) {
+    const voided = await this.ledger.settleHome();
+    if (voided === undefined) return;
+    this.periods.forget();
+    logger.warn({ batches: voided }, "the ledger was restored or moved: unspent batches of before are void");
   }
 
   private async takeBundles() {

@@ -155,7 +155,7 @@ describe.each(DATABASE_KINDS)("the dealer's key-encryption key on %s", (kind) =>
       await contextOf(other).database.db.execute(
         sql`UPDATE dealer.period_key SET starts_at = now() - interval '2 hours'`,
       );
-      await batchesOf(other, old.id); // within a minute it may draw from the known period
+      await batchesOf(other, old.id);
       const [part0, part1] = await bothParts(first, waiting);
       expect(part0).toEqual(part1);
       // One that starts with the files of before changes nothing back.

@@ -12,3 +12,4 @@ export { copyEmptyDatabase } from "./database-template.js";
 export { recordTelemetry } from "./telemetry.js";
 export { startOtlpCollector, type OtlpCollector } from "./otlp-collector.js";
 export type { ReceivedLog, ReceivedPoint, ReceivedSpan } from "./otlp-messages.js";
+export { postgresPrograms, startPostgresWithTools, type PostgresWithTools } from "./postgres-tools.js";

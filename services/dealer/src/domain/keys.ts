@@ -2,9 +2,10 @@ import { randomBytes } from "node:crypto";
 import type { Ledger } from "../store/ledger.js";
 import type { Sealing } from "./sealing.js";
 
-const REUSE_MS = 60_000;
+/** So long a replica may draw from a key that another one has voided: those batches are refused. */
+const REUSE_MS = 5_000;
 
-/** Period keys: drawn every hour; the present one is remembered for a minute so that a batch costs one query. */
+/** Period keys: drawn every hour; the present one is remembered for seconds so that a batch costs one query. */
 export class PeriodKeys {
   #current: { id: Buffer; until: number } | undefined;
 
@@ -12,6 +13,11 @@ export class PeriodKeys {
     private readonly ledger: Ledger,
     private readonly sealing: Sealing,
   ) {}
+
+  /** Asks for the present one again: the known one may have been voided. */
+  forget(): void {
+    this.#current = undefined;
+  }
 
   async currentId(): Promise<Buffer> {
     if (this.#current && this.#current.until > Date.now()) return this.#current.id;

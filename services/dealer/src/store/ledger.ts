@@ -1,5 +1,6 @@
 import { changedRows } from "@parley/service-kit";
 import { and, eq, gt, inArray, isNotNull, isNull, lt, notExists, or, sql, type SQL } from "drizzle-orm";
+import { ledgerIsHome, settleLedgerHome } from "./ledger-home.js";
 import type { DealerDatabase } from "./organisation-store.js";
 import { batches, masks, organisations, periodKeys } from "./schema.js";
 import { presentSealingKey } from "./sealed-keys.js";
@@ -27,6 +28,20 @@ export interface NotGiven {
 }
 
 const MOST_ROWS = 256;
+
+async function voidAll(tx: Pick<DealerDatabase["db"], "update">): Promise<number> {
+  await tx
+    .update(periodKeys)
+    .set({ voidedAt: sql`now()`, sealed: null })
+    .where(isNull(periodKeys.voidedAt));
+  const unspent = and(isNull(batches.voidedAt), or(isNull(batches.given0), isNull(batches.given1)));
+  return changedRows(
+    await tx
+      .update(batches)
+      .set({ voidedAt: sql`now()` })
+      .where(unspent),
+  );
+}
 
 /** Rows that were read before, by id: the oldest are forgotten, and all when keys are erased. */
 class Rows<Row> {
@@ -94,6 +109,7 @@ export class Ledger {
       gt(batches.expires, sql`now()`),
       this.maskIsActive(party, org),
       this.periodIsUsable(),
+      ledgerIsHome(this.database),
     );
     const set = party === 0 ? { given0: sql`now()` } : { given1: sql`now()` };
     const rows = await this.database.db.update(batches).set(set).where(usable).returning();
@@ -194,19 +210,18 @@ export class Ledger {
   /** After a start that may have lost commits: no batch of before is given any more, and new ones come from a new key. */
   async voidEverything(): Promise<number> {
     this.forgetKeys();
-    return this.database.db.transaction(async (tx) => {
-      await tx
-        .update(periodKeys)
-        .set({ voidedAt: sql`now()`, sealed: null })
-        .where(isNull(periodKeys.voidedAt));
-      const unspent = and(isNull(batches.voidedAt), or(isNull(batches.given0), isNull(batches.given1)));
-      return changedRows(
-        await tx
-          .update(batches)
-          .set({ voidedAt: sql`now()` })
-          .where(unspent),
-      );
-    });
+    return this.database.db.transaction(voidAll);
+  }
+
+  /**
+   * Voids all of it where it lies somewhere else than it was written: restored from a dump or to an older state, or on a
+   * replica that was promoted. Until then it gives nothing there. @returns how many batches; undefined where it is at home
+   */
+  async settleHome(): Promise<number | undefined> {
+    if (this.database.kind === "pglite") return undefined;
+    const voided = await settleLedgerHome(this.database, voidAll);
+    if (voided !== undefined) this.forgetKeys();
+    return voided;
   }
 
   /** Forgets batches a week after their end; until then a second request is told apart from an unknown id. */

@@ -64,6 +64,17 @@ export const masks = schema.table("mask", {
   endedAt: time("ended_at"),
 });
 
+/** Where the ledger was written: elsewhere it may have forgotten what it gave, and gives nothing. One row. */
+export const ledgerHome = schema.table(
+  "ledger_home",
+  {
+    one: boolean().primaryKey().default(true),
+    home: text().notNull(),
+    since: time("since").notNull().defaultNow(),
+  },
+  (table) => [check("ledger_home_one", sql`${table.one}`)],
+);
+
 /** The single-use ledger: each part of a batch is given at most once. */
 export const batches = schema.table(
   "batch",
