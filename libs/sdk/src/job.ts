@@ -29,7 +29,7 @@ export interface WaitSettings {
   readonly onProgress?: (job: Job) => void;
   /** Ends the waiting; the job goes on. */
   readonly signal?: AbortSignal;
-  /** How long `submit` tries again while the access point is away before it has answered; 3000 milliseconds by default. */
+  /** How long `submit` tries again while the access point, or the scheduler behind it, is away and has not accepted the job; 3000 milliseconds by default. */
   readonly patienceMs?: number;
 }
 
@@ -134,7 +134,8 @@ export class Job {
       try {
         await this.follow((signal) => this.client.runJob(messages(header, bytes), { signal }), settings);
       } catch (error) {
-        if (settings.signal?.aborted || !isAway(error) || (!this.#answer && Date.now() > until)) throw error;
+        const isPassing = isAway(error) || isStored(error, header.jobId);
+        if (settings.signal?.aborted || !isPassing || (!this.#answer && Date.now() > until)) throw error;
       }
       if (!this.#answer) await setTimeout(PAUSE_MS, undefined, { signal: settings.signal }).catch(() => undefined);
     }
@@ -247,6 +248,10 @@ export class Job {
     return JobResult.decode(asset.requirePlan(), Buffer.concat(pieces), this.records);
   }
 }
+
+/** The access point has the job, but could not hand it over yet. */
+const isStored = (error: unknown, jobId: string) =>
+  error instanceof ParleyError && error.code === Code.UNAVAILABLE && error.details.job === jobId;
 
 async function* messages(header: member.SubmitJobHeader, bytes: Buffer) {
   yield { body: { $case: "header" as const, value: header } };

@@ -20,4 +20,13 @@ export class Organisations {
   trust(id: string, fingerprint: string) {
     return this.client.trustOrganisation({ organisationId: id, fingerprint });
   }
+
+  /**
+   * Puts one of your workers out at once, by what it calls itself or by its id of the audit log (`wrk_...`). Administrators.
+   * @returns ids of all workers that used the name; until `certificatesEnd` partners and the dealer still know their certificates
+   * @throws ParleyError NOT_FOUND
+   */
+  async revokeWorker(name: string): Promise<{ workers: string[]; certificatesEnd: Date | undefined; streams: number }> {
+    return this.client.revokeWorker({ name });
+  }
 }

@@ -42,6 +42,11 @@ export const fakeOrganisations = () => ({
     expires: new Date("2027-01-01"),
   }),
   revokeWorkerTokens: () => ({ revoked: 2 }),
+  revokeWorker: ({ name }: member.RevokeWorkerRequest) => {
+    if (name !== "clinic-b-worker-1")
+      throw new ParleyError(Code.NOT_FOUND, "WORKER_UNKNOWN", `no worker is called ${name}`, "Check the name.");
+    return { workers: ["wrk_0123456789ab"], certificatesEnd: new Date("2027-01-01"), streams: 1 };
+  },
   revokeApiKey: () => ({}),
   createApiKey: ({ user }: member.CreateApiKeyRequest) => ({ apiKey: `key-of-${user}` }),
 });

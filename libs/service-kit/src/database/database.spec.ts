@@ -2,10 +2,12 @@ import { sql } from "drizzle-orm";
 import { pgSchema, text } from "drizzle-orm/pg-core";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DATABASE_KINDS, freshFolder, testDatabase, type TestDatabase } from "../testing/databases.js";
 import { AuditLog } from "./audit-log.js";
-import { changedRows, databaseErrorCode, openDatabase, type Database } from "./database.js";
+import { isDatabaseAway } from "./away.js";
+import { changedRows, databaseErrorCode, openDatabase, ping, rowsOf, type Database } from "./database.js";
 import { MigrationsDone } from "./migrations.js";
 
 const things = pgSchema("things").table("thing", { id: text().primaryKey() });
@@ -77,6 +79,18 @@ describe.each(DATABASE_KINDS)("on %s", (kind) => {
     expect(twice).toBe("23505");
     expect(changedRows(await database.db.delete(things).where(sql`id = 'none'`))).toBe(0);
     expect(changedRows(await database.db.delete(things).where(sql`id = 'a'`))).toBe(1);
+  });
+
+  it("outlives a connection that breaks in a transaction, and tells that the database was away", async ({ skip }) => {
+    if (!target || kind === "pglite") return skip("no PostgreSQL here");
+    const broken = database.db.transaction(async (tx) => {
+      const [{ pid }] = rowsOf<{ pid: number }>(await tx.execute(sql`SELECT pg_backend_pid() AS pid`));
+      await database.db.execute(sql`SELECT pg_terminate_backend(${pid})`);
+      await setTimeout(100); // the end of the connection arrives between two statements
+      await tx.execute(sql`SELECT 1`);
+    });
+    expect(isDatabaseAway(await broken.catch((error: unknown) => error))).toBe(true);
+    expect(await ping(database)).toBe(true);
   });
 
   it("keeps an audit log that only grows", async ({ skip }) => {

@@ -52,6 +52,8 @@ async function openPostgres<S extends Record<string, unknown>>(
 ): Promise<Database<S>> {
   const pool = new pg.Pool({ connectionString: url, max: settings.poolSize ?? 10 });
   pool.on("error", () => {}); // a broken idle connection; the next query opens another or reports the error
+  // One that breaks between two statements of a transaction: the next statement reports it; unheard, it would end the process.
+  pool.on("connect", (client) => void client.on("error", () => {}));
   const db = drizzlePg(pool, { schema: settings.schema });
   const client = await pool.connect().catch((cause: unknown) => {
     throw new Error("the database of DATABASE_URL cannot be reached; check the address and that PostgreSQL runs", {

@@ -7,6 +7,7 @@ import type {
   sendUnaryData,
 } from "@grpc/grpc-js";
 import { Code, ParleyError, toServiceError } from "@parley/proto";
+import { databaseAway, isDatabaseAway } from "../database/away.js";
 import type { TokenVerifier } from "../router/token.js";
 import type { Logger } from "../telemetry/logger.js";
 import { continueTrace, withTrace, withoutTrace } from "../telemetry/trace.js";
@@ -125,9 +126,11 @@ async function within(run: Run, call: Call, work: (context: CallContext, open: O
       await work({ peer, token, trace, signal: abort.signal, metadata: call.metadata }, open);
     } catch (caught) {
       failure = caught;
-      const error = open.draining && !(caught instanceof ParleyError) ? draining() : caught;
+      const error = open.draining && !(caught instanceof ParleyError) ? draining() : known(caught);
       code = error instanceof ParleyError ? error.code : abort.signal.aborted ? Code.CANCELLED : Code.INTERNAL;
       if (code === Code.INTERNAL) environment.logger.error({ rpc: path, err: error }, "rpc failed");
+      if (error !== caught && code === Code.UNAVAILABLE && !open.draining)
+        environment.logger.warn({ rpc: path, err: caught }, "the database is away");
       throw code === Code.CANCELLED && !(error instanceof ParleyError)
         ? new ParleyError(code, "CANCELLED", "the call was ended")
         : error;
@@ -142,6 +145,8 @@ async function within(run: Run, call: Call, work: (context: CallContext, open: O
     }
   });
 }
+
+const known = (error: unknown) => (isDatabaseAway(error) ? databaseAway(error) : error);
 
 const bearer = (call: Call) => /^Bearer (.+)$/.exec(call.metadata.get("authorization")[0]?.toString() ?? "")?.[1];
 

@@ -15,6 +15,11 @@ import { RpcServer } from "./server.js";
 
 type Client = ServiceClient<typeof identity.IdentityServiceService>;
 
+/** As drizzle wraps what PostgreSQL says when it stops. */
+const databaseEnded = () =>
+  new Error("Failed query: select secret", {
+    cause: Object.assign(new Error("terminating connection due to administrator command"), { code: "57P01" }),
+  });
 const unused = () => Promise.reject(new ParleyError(Code.UNIMPLEMENTED, "UNIMPLEMENTED", "not in this test"));
 
 describe("RpcServer under mutual TLS", () => {
@@ -57,6 +62,7 @@ describe("RpcServer under mutual TLS", () => {
           return { token: "t", expires: undefined };
         },
         getOrganisation: async ({ organisationId }) => {
+          if (organisationId === "no database") throw databaseEnded();
           if (organisationId !== "slow") throw new Error("holds a secret");
           begun();
           await answer;
@@ -160,6 +166,16 @@ describe("RpcServer under mutual TLS", () => {
     const c = await client(await clinic.certificate("access-point"));
     const error = await c.getOrganisation({ organisationId: "x" }).catch((e: ParleyError) => e);
     expect(error).toMatchObject({ code: Code.INTERNAL, message: "internal error" });
+  });
+
+  it("tells that its database is away, so that callers try again, and nothing of the statement", async () => {
+    const c = await client(await clinic.certificate("access-point"));
+    const call = c.getOrganisation({ organisationId: "no database" });
+    await expect(call).rejects.toMatchObject({
+      code: Code.UNAVAILABLE,
+      reason: "DATABASE_UNAVAILABLE",
+      message: "the database of this service is away",
+    });
   });
 
   it("lists its services by reflection, in development", async () => {

@@ -31,6 +31,9 @@ const freePort = () =>
 export interface TestPostgres {
   /** Address of one of its databases. */
   readonly url: (database: string) => string;
+  /** Stops it, as for a restart: connections end, what was committed stays. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -48,7 +51,7 @@ export async function startTestPostgres(): Promise<TestPostgres | undefined> {
     port,
     user: "postgres",
     password: "test",
-    persistent: false,
+    persistent: true,
     createPostgresUser: userInfo().uid === 0,
     postgresFlags: ["-c", "max_connections=300"],
     onLog: () => {},
@@ -62,6 +65,8 @@ export async function startTestPostgres(): Promise<TestPostgres | undefined> {
   }
   return {
     url: (database) => `postgresql://postgres:test@127.0.0.1:${port}/${database}`,
+    pause: () => server.stop(),
+    resume: () => server.start(),
     stop: async () => {
       await server.stop();
       rmSync(folder, { recursive: true, force: true });
@@ -115,11 +120,16 @@ export async function testDatabase(kind: TestDatabase["kind"]): Promise<TestData
   const server = await postgres();
   if (!server) return undefined;
   const name = `test_${process.pid}_${counter++}`;
+  return { kind, url: await createDatabase(server, name), dataDir, remove: async () => removeFolder() };
+}
+
+/** @returns the address of a new database of this server */
+export async function createDatabase(server: Pick<TestPostgres, "url">, name: string): Promise<string> {
   const admin = new pg.Client({ connectionString: server.url("postgres") });
   await admin.connect();
   await admin.query(`CREATE DATABASE ${name}`);
   await admin.end();
-  return { kind, url: server.url(name), dataDir, remove: async () => removeFolder() };
+  return server.url(name);
 }
 
 export const DATABASE_KINDS = ["pglite", "postgresql"] as const;

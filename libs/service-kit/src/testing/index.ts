@@ -2,6 +2,7 @@ export {
   DATABASE_KINDS,
   freshFolder,
   hasPostgres,
+  createDatabase,
   startTestPostgres,
   testDatabase,
   type TestDatabase,
