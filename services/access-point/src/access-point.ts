@@ -101,10 +101,21 @@ export class AccessPoint {
     const outcomes = new Outcomes(own, vault, readers, changes, logger);
     const runner = new AttemptRunner(vault, tickets, dispatcher, stock, endpoints, outcomes, changes, logger, own.id);
     const submission = new Submission(own, vault, router, changes, logger, config.PARLEY_MAX_INPUT_BYTES);
-    const link = new SchedulerLink(vault, router, runner, submission, changes, logger, config.PARLEY_ATTEMPTS);
+    const link = new SchedulerLink(vault, router, runner, changes, logger, config.PARLEY_ATTEMPTS);
     const board = new JobBoard(own, vault, router, runner, readers, changes, logger);
     const running = { own, vault, router, changes, fleet, dispatcher, agreementSet, stock, endpoints };
-    const operations = new Operations({ ...running, watch, masks, outbox, runDesk, runner, link, board, logger });
+    const operations = new Operations({
+      ...running,
+      watch,
+      masks,
+      outbox,
+      runDesk,
+      runner,
+      submission,
+      link,
+      board,
+      logger,
+    });
 
     const workers = new WorkerEnrolment(own, vault);
     const doctor = new Doctor(own, vault, router, fleet, endpoints, logger);

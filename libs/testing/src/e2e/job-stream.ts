@@ -1,4 +1,4 @@
-import { Code, ParleyError } from "@parley/proto";
+import { ParleyError } from "@parley/proto";
 import type { Job } from "@parley/sdk";
 import { expect } from "vitest";
 import { images, until, type Published, type Running } from "./fixture.js";
@@ -45,25 +45,14 @@ export class JobStream {
       const dataset = { ...this.#images.dataset, shape: [1, 28, 28], values: Float64Array.from(pixels) };
       const job = this.running.b.createJob({ operation: "predict", asset: this.model.asset, dataset });
       try {
-        const ended = await this.endOf(job);
-        this.jobs.push(ended);
-        if (!ended.success) throw ended.error ?? new Error(ended.state);
-        expect(ended.result.logits).toEqual(this.model.twin(pixels));
+        await job.submit({ patienceMs: 90_000 });
+        this.jobs.push(job);
+        if (!job.success) throw job.error ?? new Error(job.state);
+        expect(job.result.logits).toEqual(this.model.twin(pixels));
       } catch (error) {
         this.#wrong.push(`${job.id}: ${error instanceof ParleyError ? `${error.reason} ` : ""}${String(error)}`);
       }
       this.#ended++;
-    }
-  }
-
-  /** What the access point could not hand over in time it has stored, and says so: such a job is waited for by its id. */
-  private async endOf(job: Job): Promise<Job> {
-    try {
-      return await job.submit({ patienceMs: 60_000 });
-    } catch (error) {
-      const stored = error instanceof ParleyError && error.code === Code.UNAVAILABLE ? error.details.job : undefined;
-      if (!stored) throw error;
-      return (await this.running.b.job(stored)).wait();
     }
   }
 }

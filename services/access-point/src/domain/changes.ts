@@ -9,6 +9,8 @@ interface Events {
   agreements: [];
   /** A job changed. */
   job: [id: string];
+  /** There may be jobs that the scheduler does not know yet. */
+  unsubmitted: [];
   /** An attempt ended; its report waits to be sent. */
   attempt: [id: string];
   /** A bound run ended; its report waits to be sent. */

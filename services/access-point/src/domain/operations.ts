@@ -13,6 +13,7 @@ import type { Stock } from "./fleet/stock.js";
 import type { AttemptRunner } from "./jobs/attempt-runner.js";
 import type { JobBoard } from "./jobs/job-board.js";
 import type { SchedulerLink } from "./jobs/scheduler-link.js";
+import type { Submission } from "./jobs/submission.js";
 import type { Masks } from "./masks.js";
 import type { Outbox } from "./outbox.js";
 import type { OwnOrganisation } from "./own-organisation.js";
@@ -34,6 +35,7 @@ interface Parts {
   readonly outbox: Outbox;
   readonly runDesk: RunDesk;
   readonly runner: AttemptRunner;
+  readonly submission: Submission;
   readonly link: SchedulerLink;
   readonly board: JobBoard;
   readonly logger: Logger;
@@ -90,6 +92,9 @@ export class Operations {
       await pause(GATHER_MS, signal); // what ends together is reported together; nobody waits for it
       if (router.enrolled) await this.parts.outbox.flush();
     });
+    this.whenAsked("submissions", ["unsubmitted", "enrolled"], 60_000, async (signal) => {
+      if (router.enrolled) await this.parts.submission.resume(signal);
+    });
     changes.on("enrolled", () => (this.announced = undefined));
     this.whenAsked("own-endpoints", ["workers", "enrolled"], 60_000, () => this.announce());
     this.whenAsked("refused-agreements", ["trusted"], 3_600_000, () => watch.retryRefused());
@@ -139,7 +144,7 @@ export class Operations {
 
   private whenAsked(
     name: string,
-    events: readonly ("agreements" | "trusted" | "enrolled" | "run" | "revocation" | "workers")[],
+    events: readonly ("agreements" | "trusted" | "enrolled" | "run" | "revocation" | "workers" | "unsubmitted")[],
     everyMs: number,
     work: (signal: AbortSignal) => Promise<void>,
   ) {

@@ -8,7 +8,6 @@ import { MessageQueue } from "@parley/service-kit";
 import { pause } from "../pause.js";
 import type { Router } from "../router.js";
 import type { AttemptRunner } from "./attempt-runner.js";
-import type { Submission } from "./submission.js";
 
 const reportOf = (attempt: StoredAttempt): scheduler.AttemptReport => ({
   jobId: attempt.job,
@@ -29,7 +28,6 @@ export class SchedulerLink {
     private readonly vault: Vault,
     private readonly router: Router,
     private readonly runner: AttemptRunner,
-    private readonly submission: Submission,
     private readonly changes: Changes,
     private readonly logger: Logger,
     private readonly concurrency: number,
@@ -68,7 +66,7 @@ export class SchedulerLink {
             for (const { id } of finished) this.vault.attempts.markRecorded(id);
             // What ended between the hello and now.
             for (const { id } of this.vault.attempts.unrecorded()) report(id);
-            await this.submission.resume();
+            this.changes.emit("unsubmitted");
             break;
           case "attempt":
             this.take(body.value, send, reported);

@@ -135,16 +135,22 @@ export class Submission {
     });
   }
 
-  /** After a restart, or once the scheduler can be reached again: jobs that it may not know yet. Idempotent by job id. */
-  async resume(): Promise<void> {
-    for (const job of this.vault.jobs.unended())
-      if (job.state === "submitting")
-        await this.create(job).catch((error: unknown) =>
-          this.logger.warn(
-            { job: job.id, reason: fromServiceError(error).reason },
-            "job not accepted by the scheduler",
-          ),
-        );
+  /**
+   * Hands over jobs that the scheduler may not know: of before a restart, or of when it could not be reached. Idempotent by job id.
+   * @throws ParleyError UNAVAILABLE where it still cannot
+   */
+  async resume(signal: AbortSignal): Promise<void> {
+    for (const job of this.vault.jobs.unended()) {
+      if (signal.aborted) return;
+      if (job.state !== "submitting" || this.storing.has(job.id)) continue;
+      try {
+        await this.create(job);
+      } catch (caught) {
+        const error = fromServiceError(caught);
+        if (!REFUSALS.includes(error.code)) throw error;
+        this.logger.warn({ job: job.id, reason: error.reason }, "job not accepted by the scheduler");
+      }
+    }
   }
 
   /** The same id again: the same job, if it is the same submission. */
@@ -168,7 +174,8 @@ export class Submission {
       await withTrace(continueTrace(job.traceparent), () => this.tell(request));
     } catch (caught) {
       const error = fromServiceError(caught);
-      if (!REFUSALS.includes(error.code))
+      if (!REFUSALS.includes(error.code)) {
+        this.changes.emit("unsubmitted");
         throw new ParleyError(
           error.code,
           error.reason,
@@ -176,6 +183,7 @@ export class Submission {
           `It is handed over as soon as the scheduler can be reached: watch it with \`parley job watch ${id}\`, or cancel it.`,
           { job: id },
         );
+      }
       this.vault.database.transaction(() => {
         this.vault.jobs.forget(id);
         this.vault.audit.append({
