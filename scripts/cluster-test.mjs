@@ -12,7 +12,7 @@ const options = readClusterOptions(
   `Usage: npm run test:cluster -- [options]
 
 Installs Parley on the cluster that KUBECONFIG points to, as npm run cluster:demo does, and checks it: helm test of each
-release, an upgrade and rollback of each under a stream of jobs, the deletion of every pod in turn under another. Writes what
+release, an upgrade and rollback of each under a stream of jobs, the deletion of every pod in turn under another, of each database under a third. Writes what
 it saw into docs/operations.md. Last line: "N passed, N failed".
 
   --jobs N              jobs of each stream (default 200)

@@ -53,6 +53,10 @@ export async function checkCluster(options, ending, say, report) {
   );
   for (const name of OPERATORS) await ready(name);
   await under(`at least ${options.jobs} jobs while every pod is deleted in turn`, () => deleteEachPod(say));
+  // Single in a trial, so jobs wait for them.
+  await under(`at least ${options.jobs} jobs while each database is deleted in turn`, () =>
+    deleteEachPod(say, { databases: true }),
+  );
 }
 
 async function serverAccepts(name, options) {

@@ -31,7 +31,7 @@ export async function runDemo(options, ending, say) {
   const parley = parleys.get("clinic-b");
   let disturbing = true;
   const disturbed = (async () => {
-    const deleted = await deleteEachPod(say, ["clinic-a", "clinic-b"]);
+    const deleted = await deleteEachPod(say, { namespaces: ["clinic-a", "clinic-b"] });
     return [...deleted, ...(await upgradeAndRollBack(options, Date.now(), say, ["clinic-a"]))];
   })().finally(() => (disturbing = false));
   const total = await streamOfJobs({ parley, asset, plain, count: JOBS, inFlight: IN_FLIGHT, more: () => disturbing });

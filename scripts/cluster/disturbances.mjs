@@ -5,21 +5,23 @@ import { OPERATORS, chartOf, valuesFor } from "./installation.mjs";
 
 const READY = "--timeout=180s";
 
-/** Pods that serve, by namespace; not those of jobs, nor the trial's databases, which are single on purpose. */
-async function servingPods(namespace) {
+const isDatabase = ({ metadata }) => /postgresql|valkey/.test(metadata.labels["app.kubernetes.io/component"] ?? "");
+
+/** Pods of a namespace that serve, not those of jobs: Parley's own, or the databases that a trial brings. */
+async function servingPods(namespace, databases) {
   const { items } = await getJson(namespace, "pods", "-l", "app.kubernetes.io/part-of=parley");
   return items
     .filter(({ status, metadata }) => status.phase === "Running" && !metadata.deletionTimestamp)
     .filter(({ metadata }) => !metadata.ownerReferences?.some(({ kind }) => kind === "Job"))
-    .filter(({ metadata }) => !/postgresql|valkey/.test(metadata.labels["app.kubernetes.io/component"] ?? ""))
+    .filter((pod) => isDatabase(pod) === databases)
     .map(({ metadata }) => metadata.name);
 }
 
 /** Deletes each serving pod in turn and waits until what it belonged to is ready again. @returns their names */
-export async function deleteEachPod(say, namespaces = OPERATORS) {
+export async function deleteEachPod(say, { namespaces = OPERATORS, databases = false } = {}) {
   const deleted = [];
   for (const namespace of namespaces)
-    for (const pod of await servingPods(namespace)) {
+    for (const pod of await servingPods(namespace, databases)) {
       say(`deleting ${namespace}/${pod} ...`);
       await kubectl(namespace, "delete", "pod", pod, "--wait=true", "--timeout=120s");
       await ready(namespace);
