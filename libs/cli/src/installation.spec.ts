@@ -150,4 +150,20 @@ describe("in a pod, with a mounted profile", () => {
     expect((await shell("org", "worker-token", "--days", "31")).exit).toBe(2);
     expect(await json("org", "revoke-worker-tokens")).toEqual({ exit: 0, value: { revoked: 2 } });
   });
+
+  it("puts a worker out, and says until when others know it", async () => {
+    const certificatesEnd = "2027-01-01T00:00:00.000Z";
+    expect(await json("org", "revoke-worker", "clinic-b-worker-1")).toEqual({
+      exit: 0,
+      value: { name: "clinic-b-worker-1", workers: ["wrk_0123456789ab"], certificatesEnd, streams: 1 },
+    });
+    const { out } = await shell("org", "revoke-worker", "clinic-b-worker-1");
+    expect(out).toContain("wrk_0123456789ab");
+    expect(out).toContain(certificatesEnd);
+    const unknown = await shell("org", "revoke-worker", "nobody");
+    expect(unknown.exit).toBe(1);
+    expect(unknown.err).toContain("no worker is called nobody");
+    expect((await shell("org", "revoke-worker")).exit).toBe(2);
+    expect((await shell("org", "revoke-worker", "--help")).out).toContain("at most 24 hours");
+  });
 });

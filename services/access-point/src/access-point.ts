@@ -36,6 +36,7 @@ import { SelfTest } from "./domain/self-test.js";
 import { Tickets } from "./domain/tickets.js";
 import { FleetRpc } from "./rpc/fleet.js";
 import { memberBinding } from "./rpc/member.js";
+import { WorkerAdmission } from "./rpc/worker-admission.js";
 import { WorkerEnrolment } from "./rpc/worker-enrolment.js";
 import { Vault } from "./store/vault.js";
 
@@ -117,7 +118,11 @@ export class AccessPoint {
       logger,
     });
 
-    const workers = new WorkerEnrolment(own, vault);
+    const admission = new WorkerAdmission(own, vault, fleet, (worker) => {
+      dispatcher.lost(worker);
+      runDesk.lost(worker);
+    });
+    const workers = new WorkerEnrolment(own, vault, admission);
     const doctor = new Doctor(own, vault, router, fleet, endpoints, logger);
     const fleetRpc = new FleetRpc(
       own,
@@ -129,6 +134,7 @@ export class AccessPoint {
       agreementSet,
       stock,
       doctor.workers,
+      admission,
       logger,
     );
     const selfTest = new SelfTest(own, vault, router, config.PARLEY_ALLOW_SELF_TEST, logger);
@@ -138,6 +144,7 @@ export class AccessPoint {
       access,
       enrolment,
       workers,
+      admission,
       publication,
       desk,
       submission,

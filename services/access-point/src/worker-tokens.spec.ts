@@ -27,7 +27,10 @@ describe("workers' tokens", () => {
     expect(new Set(serials).size).toBe(2);
     const [made] = await audited("worker.token-created");
     expect(made).toMatchObject({ reusable: true });
-    expect(await audited("worker.enrolled")).toEqual([{ token: made.token }, { token: made.token }]);
+    const worker = expect.stringMatching(/^wrk_[0-9a-f]{12}$/);
+    const enrolled = await audited("worker.enrolled");
+    expect(enrolled).toEqual([1, 2].map(() => ({ token: made.token, worker })));
+    expect(enrolled[0].worker).not.toBe(enrolled[1].worker);
     expect(token).not.toContain(String(made.token));
     workers.forEach((worker) => worker.close());
   });

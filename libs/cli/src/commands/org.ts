@@ -69,6 +69,28 @@ export function orgCommands(): Command {
       }),
     );
   org
+    .command("revoke-worker <name>")
+    .description("put one worker out at once, by its name or its id of the audit log (wrk_...)")
+    .addHelpText(
+      "after",
+      "\nIts streams end, nothing of it is taken any more and its certificate is not renewed. Partners and the dealer know\n" +
+        "the certificate until it ends, at most 24 hours. Revoke its token first (revoke-worker-tokens), or it comes back.",
+    )
+    .action(async (name: string, _: unknown, command: Command) =>
+      withParley(command, async (parley) => {
+        const { workers, certificatesEnd, streams } = await parley.organisations.revokeWorker(name);
+        print(
+          command,
+          { name, workers, certificatesEnd, streams },
+          fields({
+            Revoked: workers.join(", "),
+            "Streams ended": String(streams),
+            "Known to partners and dealer until": certificatesEnd?.toISOString(),
+          }),
+        );
+      }),
+    );
+  org
     .command("api-key <user>")
     .description("make an API key for a person or a program of your organisation")
     .requiredOption("--roles <roles>", "comma separated: admin, publisher, scientist, auditor")

@@ -10,9 +10,10 @@ import type { Stock } from "../domain/fleet/stock.js";
 import type { AttemptRunner } from "../domain/jobs/attempt-runner.js";
 import { readRunSteps } from "../domain/trace/run-steps.js";
 import type { OwnOrganisation } from "../domain/own-organisation.js";
-import { denied, invalid, notFound, precondition, refusing } from "../domain/refusal.js";
+import { denied, invalid, notFound, precondition } from "../domain/refusal.js";
 import { isCurrent } from "../store/agreements.js";
 import type { Vault } from "../store/vault.js";
+import { workerRevoked, type WorkerAdmission } from "./worker-admission.js";
 
 type Request = NonNullable<fleet.AttachRequest["body"]>;
 
@@ -28,6 +29,7 @@ export class FleetRpc {
     private readonly agreements: AgreementSet,
     private readonly stock: Stock,
     private readonly probes: WorkerProbes,
+    private readonly admission: WorkerAdmission,
     private readonly logger: Logger,
   ) {}
 
@@ -35,24 +37,33 @@ export class FleetRpc {
     return implement<fleet.FleetServiceServer>(
       fleet.FleetServiceService,
       {
-        attach: (requests, context) => this.attach(requests, context),
-        renewCertificate: ({ csr }) => refusing(() => this.own.certifyWorker(csr), Code.INVALID_ARGUMENT),
-        getWeights: ({ agreementDigest }) => this.weights(agreementDigest.toString("hex")),
-        getMaskedWeights: ({ maskId }) => this.masked(maskId.toString("hex")),
-        putMaskedWeights: (requests) => this.putMasked(requests),
+        attach: (requests, context) => this.attach(requests, context, this.admission.require(context)),
+        renewCertificate: async ({ csr }, context) => this.admission.certify(this.admission.require(context), csr),
+        getWeights: ({ agreementDigest }, context) =>
+          this.admission.whileIn(context, this.weights(agreementDigest.toString("hex"))),
+        getMaskedWeights: ({ maskId }, context) => this.admission.whileIn(context, this.masked(maskId.toString("hex"))),
+        putMaskedWeights: async (requests, context) => {
+          this.admission.require(context);
+          return this.putMasked(requests);
+        },
       },
       { all: { roles: ["worker"], org: this.own.id } },
     );
   }
 
-  private async *attach(requests: AsyncIterable<fleet.AttachRequest>, { signal }: CallContext) {
+  private async *attach(
+    requests: AsyncIterable<fleet.AttachRequest>,
+    { signal, trace }: CallContext,
+    enrolment: string,
+  ) {
     const incoming = requests[Symbol.asyncIterator]();
     const first = await incoming.next();
     const hello = first.done ? undefined : first.value.body;
     if (hello?.$case !== "hello") throw invalid("HELLO_MISSING", "a worker's first message is its hello");
     if (!/^[\x21-\x7e]{1,200}$/.test(hello.value.name))
       throw invalid("WORKER_NAME", "a worker has a name of 1 to 200 printable characters");
-    const worker = this.fleet.attach(hello.value);
+    this.admission.named(enrolment, hello.value.name, trace.traceId);
+    const worker = this.fleet.attach(hello.value, enrolment);
     const onAbort = () => worker.outgoing.end();
     signal.addEventListener("abort", onAbort, { once: true });
     worker.send({ $case: "agreements", value: this.agreements.current() });
@@ -62,7 +73,11 @@ export class FleetRpc {
       await this.result(result).catch((error: unknown) => this.logger.error({ err: error }, "result not taken"));
     void this.read(incoming, worker).finally(() => worker.outgoing.end());
     try {
-      yield* worker.outgoing;
+      for await (const message of worker.outgoing) {
+        if (worker.revoked) break;
+        yield message;
+      }
+      if (worker.revoked) throw workerRevoked();
     } finally {
       signal.removeEventListener("abort", onAbort);
       this.fleet.detach(worker);
@@ -86,6 +101,7 @@ export class FleetRpc {
   private async answer(requestId: bigint, body: Request | undefined, worker: AttachedWorker) {
     let reply: fleet.Reply = { code: Code.OK, reason: "", message: "", hint: "" };
     try {
+      if (worker.revoked) throw workerRevoked();
       await this.handle(body, worker);
     } catch (caught) {
       if (!(caught instanceof ParleyError))

@@ -17,6 +17,7 @@ import { traceOf } from "../domain/trace/job-trace.js";
 import type { User } from "../store/access-keys.js";
 import type { Vault } from "../store/vault.js";
 import type { SelfTest } from "../domain/self-test.js";
+import type { WorkerAdmission } from "./worker-admission.js";
 import type { WorkerEnrolment } from "./worker-enrolment.js";
 
 const VERSION = "0.1.0";
@@ -31,6 +32,7 @@ interface Parts {
   readonly access: AccessControl;
   readonly enrolment: Enrolment;
   readonly workers: WorkerEnrolment;
+  readonly admission: WorkerAdmission;
   readonly selfTest: SelfTest;
   readonly publication: Publication;
   readonly desk: AgreementDesk;
@@ -47,8 +49,21 @@ const scopeOf = ({ user, roles }: User) =>
 
 /** What people and programs of this organisation call. */
 export function memberBinding(parts: Parts): Binding {
-  const { own, vault, access, enrolment, workers, publication, desk, submission, board, router, doctor, selfTest } =
-    parts;
+  const {
+    own,
+    vault,
+    access,
+    enrolment,
+    workers,
+    publication,
+    desk,
+    submission,
+    board,
+    router,
+    doctor,
+    selfTest,
+    admission,
+  } = parts;
   const ANY = ["publisher", "scientist", "auditor"] as const;
   return implement<member.MemberServiceServer>(
     member.MemberServiceService,
@@ -76,6 +91,10 @@ export function memberBinding(parts: Parts): Binding {
       revokeWorkerTokens: async (_, context) => {
         const { user } = access.require(context);
         return { revoked: workers.revokeTokens(user, context.trace.traceId) };
+      },
+      revokeWorker: async ({ name }, context) => {
+        const { user } = access.require(context);
+        return admission.revoke(name, user, context.trace.traceId);
       },
       createSelfTestTokens: async (_, context) => {
         const { user } = access.require(context);

@@ -1,9 +1,10 @@
 import { createOneTimeToken, secretHashOf } from "@parley/agreement";
-import { Code, enrolment } from "@parley/proto";
+import { enrolment } from "@parley/proto";
 import { implement, type Binding } from "@parley/service-kit";
 import type { OwnOrganisation } from "../domain/own-organisation.js";
-import { denied, refusing } from "../domain/refusal.js";
+import { denied } from "../domain/refusal.js";
 import type { Vault } from "../store/vault.js";
+import type { WorkerAdmission } from "./worker-admission.js";
 
 const DAY_SECONDS = 86_400;
 
@@ -18,6 +19,7 @@ export class WorkerEnrolment {
   constructor(
     private readonly own: OwnOrganisation,
     private readonly vault: Vault,
+    private readonly admission: WorkerAdmission,
   ) {}
 
   /** A token for one worker, or for any number where it is reusable; shown once. */
@@ -67,14 +69,15 @@ export class WorkerEnrolment {
           const taken = this.vault.database.transaction(() => {
             const hash = secretHashOf(secret);
             const fresh = secret.length === 32 && this.vault.keys.takeWorkerToken(hash);
+            const worker = fresh ? this.vault.workers.begin() : undefined;
             this.vault.audit.append({
               action: fresh ? "worker.enrolled" : "worker.refused",
               actor: `${this.own.id}/worker`,
               subject: this.own.id,
               traceId: trace.traceId,
-              details: { token: nameOf(hash) },
+              details: { token: nameOf(hash), ...(worker && { worker }) },
             });
-            return fresh;
+            return worker;
           });
           if (!taken)
             throw denied(
@@ -82,8 +85,7 @@ export class WorkerEnrolment {
               "the worker's token is unknown, used, revoked or past its end",
               "Make a new one with `parley org worker-token`.",
             );
-          const issued = await refusing(() => this.own.certifyWorker(csr), Code.INVALID_ARGUMENT);
-          return { ...issued, fleetAddress: this.addresses.fleet };
+          return { ...(await this.admission.certify(taken, csr)), fleetAddress: this.addresses.fleet };
         },
       },
       { all: {} },

@@ -85,4 +85,11 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX job_steps_by_job ON job_steps (job);
   CREATE TRIGGER job_steps_go_with_jobs AFTER DELETE ON jobs BEGIN DELETE FROM job_steps WHERE job = OLD.id; END;
   `,
+  `
+  CREATE TABLE worker_enrolments (
+    id TEXT PRIMARY KEY, enrolled_at REAL NOT NULL, good_until REAL NOT NULL, revoked_at REAL
+  ) STRICT;
+  CREATE TABLE worker_certificates (thumbprint TEXT PRIMARY KEY, enrolment TEXT NOT NULL, expires_at REAL NOT NULL) STRICT;
+  CREATE TABLE worker_names (name TEXT NOT NULL, enrolment TEXT NOT NULL, PRIMARY KEY (name, enrolment)) STRICT;
+  `,
 ];

@@ -11,6 +11,7 @@ import { JobSteps } from "./job-steps.js";
 import { Jobs } from "./jobs.js";
 import { Organisations } from "./organisations.js";
 import { RunLedger } from "./run-ledger.js";
+import { WorkerEnrolments } from "./worker-enrolments.js";
 
 /** Everything that an access point keeps, in one folder. */
 export class Vault {
@@ -26,6 +27,7 @@ export class Vault {
   readonly content: JobContent;
   readonly attempts: Attempts;
   readonly steps: JobSteps;
+  readonly workers: WorkerEnrolments;
   readonly audit: AuditLog;
 
   constructor(readonly folder: string) {
@@ -41,6 +43,7 @@ export class Vault {
     this.content = new JobContent(this.database, this.files);
     this.attempts = new Attempts(this.database);
     this.steps = new JobSteps(this.database);
+    this.workers = new WorkerEnrolments(this.database);
     this.audit = new AuditLog(this.database);
   }
 

@@ -26,7 +26,21 @@ export class FakeWorker {
     readonly name: string,
     /** Its certificate, DER. */
     readonly leaf: Buffer,
+    readonly address: string,
   ) {}
+
+  /** A process with a certificate that another one was given, and its key. */
+  static with(
+    address: string,
+    { certificate, bundle }: { certificate: Buffer; bundle: Buffer[] },
+    privateKeyPem: string,
+    name: string,
+  ): FakeWorker {
+    const own = new CertificateHolder({ certificatePem: [certificate, ...bundle].map(pem).join(""), privateKeyPem });
+    const org = /spiffe:\/\/([^/]+)\/worker/.exec(new X509Certificate(certificate).subjectAltName ?? "")![1];
+    const server = { org, role: "access-point", bundle: () => bundle };
+    return new FakeWorker(connect(fleet.FleetServiceService, { address, own, server }), name, own.leaf, address);
+  }
 
   static async enrol(token: string, name: string): Promise<FakeWorker> {
     const parsed = parseOneTimeToken(token);
@@ -35,14 +49,7 @@ export class FakeWorker {
     const { privateKeyPem, csrDer } = await createKeyAndCsr();
     try {
       const answer = await first.enrolWorker({ secret: parsed.secret, csr: Buffer.from(csrDer) });
-      const own = new CertificateHolder({
-        certificatePem: [answer.certificate, ...answer.bundle].map(pem).join(""),
-        privateKeyPem,
-      });
-      const org = /spiffe:\/\/([^/]+)\/worker/.exec(new X509Certificate(answer.certificate).subjectAltName ?? "")![1];
-      const server = { org, role: "access-point", bundle: () => answer.bundle };
-      const client = connect(fleet.FleetServiceService, { address: answer.fleetAddress, own, server });
-      return new FakeWorker(client, name, own.leaf);
+      return FakeWorker.with(answer.fleetAddress, answer, privateKeyPem, name);
     } finally {
       first.close();
     }

@@ -13,6 +13,8 @@ export class AttachedWorker {
   /** Prepared sessions at the data owner. */
   stock: readonly { readonly agreement: string; readonly records: number; readonly sessions: number }[] = [];
   draining = false;
+  /** Put out: nothing that it still says counts. */
+  revoked = false;
   /** Number of the last run that was given to it, over all workers. */
   lastGiven = 0;
 
@@ -20,6 +22,8 @@ export class AttachedWorker {
     readonly name: string,
     readonly endpoint: string,
     readonly concurrency: number,
+    /** By its certificate: what it calls itself says nothing. */
+    readonly enrolment = "",
   ) {}
 
   send(body: Body, replyTo = 0n) {

@@ -17,9 +17,9 @@ export class Fleet {
   }
 
   /** Takes a worker in. A newer process of a name drains the older one; one that stops itself says so by running nothing. */
-  attach({ name, endpoint, concurrency }: fleet.WorkerHello): AttachedWorker {
+  attach({ name, endpoint, concurrency }: fleet.WorkerHello, enrolment = ""): AttachedWorker {
     for (const other of this.attached) if (other.name === name) this.drain(other);
-    const worker = new AttachedWorker(name, endpoint, concurrency);
+    const worker = new AttachedWorker(name, endpoint, concurrency, enrolment);
     worker.draining = concurrency === 0;
     this.attached.add(worker);
     this.logger.info({ worker: name, endpoint, concurrency }, "worker attached");
@@ -40,6 +40,13 @@ export class Fleet {
     if (worker.draining) return;
     worker.draining = true;
     worker.send({ $case: "drain", value: {} });
+  }
+
+  /** Ends the stream of a worker that was revoked. */
+  expel(worker: AttachedWorker) {
+    worker.revoked = true;
+    this.logger.warn({ worker: worker.name, enrolment: worker.enrolment }, "worker revoked");
+    this.detach(worker);
   }
 
   /** The worker stops by itself. */

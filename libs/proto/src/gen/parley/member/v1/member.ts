@@ -117,6 +117,24 @@ export interface RevokeWorkerTokensResponse {
   revoked: number;
 }
 
+/** Request of RevokeWorker. */
+export interface RevokeWorkerRequest {
+  /** What it calls itself, or its id of the audit log, wrk_... */
+  name: string;
+}
+
+/** Response of RevokeWorker. */
+export interface RevokeWorkerResponse {
+  /** Ids of all workers that used the name. */
+  workers: string[];
+  /** When the last of their certificates ends, by which partners and the dealer know them. */
+  certificatesEnd:
+    | Date
+    | undefined;
+  /** How many streams ended. */
+  streams: number;
+}
+
 /** Request of CreateSelfTestTokens. */
 export interface CreateSelfTestTokensRequest {
 }
@@ -1216,6 +1234,140 @@ export const RevokeWorkerTokensResponse: MessageFns<RevokeWorkerTokensResponse> 
   fromPartial<I extends Exact<DeepPartial<RevokeWorkerTokensResponse>, I>>(object: I): RevokeWorkerTokensResponse {
     const message = createBaseRevokeWorkerTokensResponse();
     message.revoked = object.revoked ?? 0;
+    return message;
+  },
+};
+
+function createBaseRevokeWorkerRequest(): RevokeWorkerRequest {
+  return { name: "" };
+}
+
+export const RevokeWorkerRequest: MessageFns<RevokeWorkerRequest> = {
+  encode(message: RevokeWorkerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeWorkerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeWorkerRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevokeWorkerRequest>, I>>(base?: I): RevokeWorkerRequest {
+    return RevokeWorkerRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeWorkerRequest>, I>>(object: I): RevokeWorkerRequest {
+    const message = createBaseRevokeWorkerRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseRevokeWorkerResponse(): RevokeWorkerResponse {
+  return { workers: [], certificatesEnd: undefined, streams: 0 };
+}
+
+export const RevokeWorkerResponse: MessageFns<RevokeWorkerResponse> = {
+  encode(message: RevokeWorkerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.workers) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.certificatesEnd !== undefined) {
+      Timestamp.encode(toTimestamp(message.certificatesEnd), writer.uint32(18).fork()).join();
+    }
+    if (message.streams !== 0) {
+      writer.uint32(24).uint32(message.streams);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeWorkerResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeWorkerResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workers.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.certificatesEnd = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevokeWorkerResponse>, I>>(base?: I): RevokeWorkerResponse {
+    return RevokeWorkerResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeWorkerResponse>, I>>(object: I): RevokeWorkerResponse {
+    const message = createBaseRevokeWorkerResponse();
+    message.workers = object.workers?.map((e) => e) || [];
+    message.certificatesEnd = object.certificatesEnd ?? undefined;
+    message.streams = object.streams ?? 0;
     return message;
   },
 };
@@ -4954,6 +5106,17 @@ export const MemberServiceService = {
       Buffer.from(RevokeWorkerTokensResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RevokeWorkerTokensResponse => RevokeWorkerTokensResponse.decode(value),
   },
+  /** Puts one worker out: its streams end and its certificate is not renewed. Role "admin". */
+  revokeWorker: {
+    path: "/parley.member.v1.MemberService/RevokeWorker" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeWorkerRequest): Buffer => Buffer.from(RevokeWorkerRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeWorkerRequest => RevokeWorkerRequest.decode(value),
+    responseSerialize: (value: RevokeWorkerResponse): Buffer =>
+      Buffer.from(RevokeWorkerResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeWorkerResponse => RevokeWorkerResponse.decode(value),
+  },
   /** One-time tokens of router and dealer for this organisation's self-test organisation. Role "admin"; for trials, refused unless the operators allow it. */
   createSelfTestTokens: {
     path: "/parley.member.v1.MemberService/CreateSelfTestTokens" as const,
@@ -5205,6 +5368,8 @@ export interface MemberServiceServer extends UntypedServiceImplementation {
   createWorkerToken: handleUnaryCall<CreateWorkerTokenRequest, CreateWorkerTokenResponse>;
   /** Ends all workers' tokens that could still be used. Workers that enrolled with one keep their certificates. Role "admin". */
   revokeWorkerTokens: handleUnaryCall<RevokeWorkerTokensRequest, RevokeWorkerTokensResponse>;
+  /** Puts one worker out: its streams end and its certificate is not renewed. Role "admin". */
+  revokeWorker: handleUnaryCall<RevokeWorkerRequest, RevokeWorkerResponse>;
   /** One-time tokens of router and dealer for this organisation's self-test organisation. Role "admin"; for trials, refused unless the operators allow it. */
   createSelfTestTokens: handleUnaryCall<CreateSelfTestTokensRequest, CreateSelfTestTokensResponse>;
   /** Makes an API key for a person or a program of this organisation. Role "admin". */
