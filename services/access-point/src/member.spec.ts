@@ -337,6 +337,7 @@ describe("an access point", () => {
         "mask.ended",
         "worker.token-created",
         "worker.enrolled",
+        "worker.named",
         "worker.refused",
       ]),
     );
