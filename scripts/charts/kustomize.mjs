@@ -47,7 +47,9 @@ const BASES = [
 ];
 
 function monitoring() {
-  return ["podMonitor", "prometheusRule", "dashboards"].map((name) => `metrics.${name}.enabled=true`);
+  // The namespace is the overlay's, which kustomize does not write into expressions.
+  const parts = ["podMonitor", "prometheusRule", "dashboards"].map((name) => `metrics.${name}.enabled=true`);
+  return [...parts, "metrics.prometheusRule.ownNamespaceOnly=false"];
 }
 
 export const k8sFolders = () =>

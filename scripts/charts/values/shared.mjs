@@ -34,6 +34,10 @@ const metrics = group("Prometheus.", {
   prometheusRule: group("Alerts, for the Prometheus operator.", {
     enabled: boolean("Creates the PrometheusRules.", false),
     labels: map("Labels by which your Prometheus finds them."),
+    ownNamespaceOnly: boolean(
+      "They look at the release's own namespace, so that releases that share a Prometheus raise each alert once.",
+      true,
+    ),
     runbookBase: string("Where you publish docs/runbooks: alerts then carry a runbook_url below it."),
   }),
   dashboards: group("Dashboards, for Grafana's sidecar.", {

@@ -79,10 +79,12 @@ rules:
     resources: [secrets]
     verbs: [get, update]
     resourceNames:
-      - {{ $fullname }}-ca
       - {{ $fullname }}-keys
+      {{- if not $root.Values.tls.certManager.enabled }}
+      - {{ $fullname }}-ca
       {{- range .certificates }}
       - {{ $fullname }}-{{ . }}-tls
+      {{- end }}
       {{- end }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
@@ -97,4 +99,17 @@ subjects:
   - kind: ServiceAccount
     name: {{ .name }}
     namespace: {{ $root.Release.Namespace }}
+{{- end -}}
+
+{{/* Secrets that nobody can make again, for NOTES. */}}
+{{- define "parley-common.keptSecrets" -}}
+{{- $fullname := include "parley-common.fullname" . -}}
+{{- $names := list -}}
+{{- if .Values.setup.enabled }}{{ $names = append $names (printf "%s-keys" $fullname) }}{{ end -}}
+{{- if not .Values.tls.certManager.enabled -}}
+{{- if .Values.setup.enabled }}{{ $names = append $names (printf "%s-ca" $fullname) }}{{ end -}}
+{{- else if not .Values.tls.certManager.issuerRef.name -}}
+{{- $names = append $names (printf "%s-authority" $fullname) -}}
+{{- end -}}
+{{- join ", " $names -}}
 {{- end -}}

@@ -31,6 +31,11 @@ metadata:
   {{- include "parley-common.metadata" (dict "root" $root "component" "monitoring" "name" (printf "%s-%s" $fullname (trimSuffix ".yaml" (base $path))) "labels" $m.prometheusRule.labels) | nindent 2 }}
 spec:
   {{- $rules := $content | toString | trim }}
+  {{- if $m.prometheusRule.ownNamespaceOnly }}
+  {{- $own := printf "namespace=%q" $root.Release.Namespace }}
+  {{- $rules = regexReplaceAll "(parley_[a-z0-9_]+)\\{" $rules (printf "${1}{%s," $own) }}
+  {{- $rules = regexReplaceAll "(parley_[a-z0-9_]+)([^a-z0-9_{])" $rules (printf "${1}{%s}${2}" $own) }}
+  {{- end }}
   {{- with $m.prometheusRule.runbookBase }}
   {{- $rules = regexReplaceAll "( +)runbook: docs/runbooks/(\\S+)" $rules (printf "${1}runbook: docs/runbooks/${2}\n${1}runbook_url: %s/${2}" (trimSuffix "/" .)) }}
   {{- end }}
