@@ -26,11 +26,17 @@ function tableRows(nodes, prefix) {
     const path = `${prefix}${name}`;
     if (node.properties)
       return [`| \`${path}\` | | ${cell(node.description)} |`, ...tableRows(node.properties, `${path}.`)];
-    return [`| \`${path}\` | \`${cell(shown(node.value))}\` | ${cell(meaning(node))} |`];
+    return [`| \`${path}\` | ${shown(node.value)} | ${cell(meaning(node))} |`];
   });
 }
 
-const shown = (value) => (value === null || typeof value !== "object" ? scalar(value) : JSON.stringify(value));
+/** A longer one would make the whole table as wide. */
+const LONGEST = 160;
+
+function shown(value) {
+  const text = value === null || typeof value !== "object" ? scalar(value) : JSON.stringify(value);
+  return text.length > LONGEST ? "[values.yaml](values.yaml)" : `\`${cell(text)}\``;
+}
 
 function meaning({ description, schema }) {
   if (schema.enum) return `${description} One of ${schema.enum.map((one) => `\`${one}\``).join(", ")}.`;

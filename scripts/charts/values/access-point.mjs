@@ -12,11 +12,29 @@ const QUEUE = {
   query: 'sum(max by (organisation) (parley_queue_depth{organisation="{{ .Values.organisation }}"}))',
   threshold: "8",
 };
-/** Models whose stock of prepared batches has run out. */
+const inNamespace = (query) => query.replaceAll("NAMESPACE", 'namespace="{{ .Release.Namespace }}"');
+/**
+ * A fifth more pods than there are (a tenth is within the autoscaler's tolerance) for as long as a model has had nothing prepared for
+ * most of two minutes while runs succeed. Counts of empty pods or models would not tell how many pods are needed, and where
+ * the dealer is away more pods would not help.
+ */
 const STOCK = {
   name: "stock",
-  query: 'count(parley_stock_batches{namespace="{{ .Release.Namespace }}"} == 0)',
+  query: inNamespace(
+    "1.2 * count(count by (pod) (parley_session_active{NAMESPACE}))" +
+      " and on () count(avg_over_time(sum by (model) (parley_stock_batches{NAMESPACE})[2m:15s]) < 0.5)" +
+      ' and on () sum(increase(parley_session_ended_total{NAMESPACE,outcome="succeeded"}[2m])) > 0',
+  ),
   threshold: "1",
+};
+/** Sessions that are prepared or run at once, on average: the one sign of load that a model's owner has. */
+const BUSY = {
+  name: "busy",
+  query: inNamespace(
+    "sum(rate(parley_online_duration_seconds_sum{NAMESPACE}[2m]))" +
+      " + sum(rate(parley_offline_duration_seconds_sum{NAMESPACE}[2m]))",
+  ),
+  threshold: "2",
 };
 const token = (operator) =>
   group(`At the ${operator}.`, {
@@ -97,7 +115,7 @@ export const accessPoint = {
     {
       replicas: 2,
       drainSeconds: 60,
-      keda: { triggers: [QUEUE, STOCK] },
+      keda: { triggers: [QUEUE, STOCK, BUSY] },
       resources: { requests: { cpu: "100m", memory: "256Mi" }, limits: { cpu: "4", memory: "2Gi" } },
     },
     workload,

@@ -8,7 +8,7 @@ import { workload } from "./workload.mjs";
 const DEALT = {
   name: "dealt",
   query: 'sum(rate(parley_dealer_batches_total{namespace="{{ .Release.Namespace }}",outcome="dealt"}[2m]))',
-  threshold: "5",
+  threshold: "50",
 };
 
 export const dealer = {

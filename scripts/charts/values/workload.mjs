@@ -50,14 +50,21 @@ export const workload = group(
     keda: group("KEDA ScaledObject on what Prometheus knows. Excludes autoscaling.", {
       enabled: boolean("Creates it; KEDA must be installed.", false),
       serverAddress: string("Address of Prometheus, e.g. http://prometheus.monitoring:9090."),
-      minReplicas: integer("Pods at least.", 1, { minimum: 0 }),
-      maxReplicas: integer("Pods at most.", 10, { minimum: 1 }),
-      pollingSeconds: integer("How often Prometheus is asked, seconds.", 15, { minimum: 1 }),
-      cooldownSeconds: integer("How long nothing is to do before the last pods are removed, seconds.", 300, {
+      minReplicas: integer("Pods at least; 0 only with a trigger that work for which there is no pod yet raises.", 2, {
         minimum: 0,
       }),
+      maxReplicas: integer("Pods at most.", 10, { minimum: 1 }),
+      pollingSeconds: integer("How often Prometheus is asked, seconds.", 15, { minimum: 1 }),
+      scaleDownSeconds: integer("How long less is needed before pods are removed, seconds.", 300, { minimum: 0 }),
+      cooldownSeconds: integer(
+        "With minReplicas 0: how long nothing is to do before the last pod goes, seconds.",
+        300,
+        {
+          minimum: 0,
+        },
+      ),
       triggers: list(
-        "Queries, each with the value that one pod serves. Templates are evaluated in them.",
+        "Queries, each with the value that one pod serves; the one that asks for the most pods decides. Templates are evaluated in them.",
         [],
         element(
           {

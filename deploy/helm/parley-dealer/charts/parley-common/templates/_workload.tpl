@@ -103,6 +103,11 @@ spec:
   maxReplicaCount: {{ $v.keda.maxReplicas | int }}
   pollingInterval: {{ $v.keda.pollingSeconds | int }}
   cooldownPeriod: {{ $v.keda.cooldownSeconds | int }}
+  advanced:
+    horizontalPodAutoscalerConfig:
+      behavior:
+        scaleDown:
+          stabilizationWindowSeconds: {{ $v.keda.scaleDownSeconds | int }}
   triggers:
     {{- if not $v.keda.triggers }}
     {{- fail (printf "%s.keda.triggers: at least one is needed" .component) }}
