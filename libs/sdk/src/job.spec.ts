@@ -219,4 +219,19 @@ describe("Job", () => {
     expect(fake.jobs.all.size).toBe(before + 2);
     expect(fake.jobs.headers.slice(-2).map(({ jobId }) => jobId)).toEqual([again.id, again.id]);
   });
+
+  it("goes on where the access point has the job, but could not hand it over yet", async () => {
+    const calls = fake.calls.length;
+    fake.jobs.onSubmit = (id) => {
+      fake.jobs.succeed(id, [1n, 2n, 3n, 4n]);
+      throw new ParleyError(Code.UNAVAILABLE, "UNAVAILABLE", "stored here", "", { job: id });
+    };
+    const job = await create().submit();
+    expect(job.result.logits[1]).toEqual(["3", "4"]);
+    expect(fake.calls.slice(calls)).toEqual(["runJob", "runJob"]);
+    fake.jobs.onSubmit = () => {
+      throw new ParleyError(Code.UNAVAILABLE, "UNAVAILABLE", "stored here", "", { job: "another" });
+    };
+    await expect(create().submit()).rejects.toMatchObject({ message: "stored here" });
+  });
 });
