@@ -37,41 +37,43 @@ function gives(query: string, series: Series, expected: number | undefined): voi
 
 const of = (metric: string, pod: string, more = "") => `${metric}{namespace="${NAMESPACE}",pod="${pod}"${more}}`;
 const stock = (pod: string, model = "m") => of("parley_stock_batches", pod, `,model="${model}"`);
-const ended = (pod: string) => of("parley_session_ended_total", pod, ',outcome="succeeded"');
+const runs = (model: string, values: string) => ({
+  [of("parley_online_duration_seconds_count", "a", `,party="p1",model="${model}"`)]: values,
+});
 const two = {
   [of("parley_session_active", "a", ',party="p1"')]: "1x60",
   [of("parley_session_active", "a", ',party="p0"')]: "0x60",
   [of("parley_session_active", "b", ',party="p1"')]: "1x60",
 };
-const runs = { [ended("a")]: "0+5x60" };
+const busy = runs("m", "0+5x60");
 
 const cases: [string, string, string, Series, number | undefined][] = [
   [
     "parley-access-point",
     "stock",
     "one of two pods has nothing",
-    { ...two, ...runs, [stock("a")]: "0x60", [stock("b")]: "2x60" },
+    { ...two, ...busy, [stock("a")]: "0x60", [stock("b")]: "2x60" },
     undefined,
   ],
   [
     "parley-access-point",
     "stock",
     "a batch was missing for a moment",
-    { ...two, ...runs, [stock("a")]: "2x38 0x2 2x20" },
+    { ...two, ...busy, [stock("a")]: "2x38 0x2 2x20" },
     undefined,
   ],
   [
     "parley-access-point",
     "stock",
     "no pod has anything for a model",
-    { ...two, ...runs, [stock("a")]: "0x60", [stock("b")]: "0x60", [stock("b", "n")]: "3x60" },
+    { ...two, ...busy, [stock("a")]: "0x60", [stock("b")]: "0x60", [stock("b", "n")]: "3x60" },
     2.4,
   ],
   [
     "parley-access-point",
     "stock",
-    "nothing is prepared and no run succeeds",
-    { ...two, [ended("a")]: "7x60", [stock("a")]: "0x60" },
+    "a model that does not run has nothing, another does",
+    { ...two, ...runs("m", "7x60"), ...runs("n", "0+5x60"), [stock("a")]: "0x60", [stock("a", "n")]: "2x60" },
     undefined,
   ],
   [

@@ -14,16 +14,16 @@ const QUEUE = {
 };
 const inNamespace = (query) => query.replaceAll("NAMESPACE", 'namespace="{{ .Release.Namespace }}"');
 /**
- * A fifth more pods than there are (a tenth is within the autoscaler's tolerance) for as long as a model has had nothing prepared for
- * most of two minutes while runs succeed. Counts of empty pods or models would not tell how many pods are needed, and where
- * the dealer is away more pods would not help.
+ * A fifth more pods than there are (a tenth is within the autoscaler's tolerance) for as long as a model that runs has had nothing
+ * prepared for most of two minutes. Counts of empty pods or models would not tell how many pods are needed, and where nothing
+ * runs, for the dealer or the partner is away, more pods would not help.
  */
 const STOCK = {
   name: "stock",
   query: inNamespace(
-    "1.2 * count(count by (pod) (parley_session_active{NAMESPACE}))" +
-      " and on () count(avg_over_time(sum by (model) (parley_stock_batches{NAMESPACE})[2m:15s]) < 0.5)" +
-      ' and on () sum(increase(parley_session_ended_total{NAMESPACE,outcome="succeeded"}[2m])) > 0',
+    "1.2 * count(count by (pod) (parley_session_active{NAMESPACE})) and on () count(" +
+      "avg_over_time(sum by (model) (parley_stock_batches{NAMESPACE})[2m:15s]) < 0.5" +
+      " and on (model) sum by (model) (increase(parley_online_duration_seconds_count{NAMESPACE}[2m])) > 0)",
   ),
   threshold: "1",
 };
