@@ -56,7 +56,7 @@ export async function settleSealedKeys({ db }: DealerDatabase, sealing: Sealing)
     }
     const set = { id: current.id, since: sql`now()` };
     await tx.insert(sealingKeys).values(set).onConflictDoUpdate({ target: sealingKeys.one, set });
-    return sealedKeys ? renewed : undefined;
+    return marked || sealedKeys ? renewed : undefined;
   });
 }
 
