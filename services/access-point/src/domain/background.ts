@@ -28,8 +28,8 @@ export class Background {
           } catch (caught) {
             if (this.signal.aborted) return;
             const { code, reason, message } = fromServiceError(caught);
-            // What goes on by itself is with the router, or with the dealer.
-            if (code === Code.UNAVAILABLE)
+            // What goes on by itself is with the router, or with the dealer. A network that drops packets gives no answer at all.
+            if (code === Code.UNAVAILABLE || code === Code.DEADLINE_EXCEEDED)
               count("parley.peer.unreachable", { organisation: name === "masks" ? "dealer" : "router" });
             this.logger.warn({ task: name, code, reason, why: message }, "will be tried again");
             await backoff.wait(this.signal);

@@ -6,6 +6,9 @@ import type { WorkingAgreement } from "../models/agreement.js";
 import { within } from "../session/within.js";
 import { PartMemory } from "./part-memory.js";
 
+/** A dealer under load may take so long. */
+const LEAST_ANSWER_MS = 5_000;
+
 type Piece = IteratorResult<dealer.FetchPartsResponse>;
 type DealerClient = ServiceClient<typeof dealer.DealerServiceService>;
 
@@ -18,9 +21,12 @@ export interface FetchedPart {
 const incomplete = (what: string) =>
   new ParleyError(Code.ABORTED, "PART_INVALID", `the dealer's part ${what}`, "Retried with a new batch.");
 
+/** Nobody answers: refused, or swallowed by a network that drops packets, or a dealer that hangs. */
+const AWAY: readonly Code[] = [Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED];
+
 /** Told apart from a partner that is away; before a run is bound it costs nothing but time. */
 const telling = (error: unknown): never => {
-  if (!(error instanceof ParleyError) || error.code !== Code.UNAVAILABLE) throw error;
+  if (!(error instanceof ParleyError) || !AWAY.includes(error.code)) throw error;
   count("parley.peer.unreachable", { organisation: "dealer" });
   const message = `the dealer is not reached: ${error.message}`;
   throw new ParleyError(Code.UNAVAILABLE, "DEALER_UNREACHABLE", message, error.hint, {}, { cause: error });
@@ -60,6 +66,8 @@ export class DealerLink {
   constructor(
     private readonly own: CertificateHolder,
     private readonly timeoutMs: number,
+    /** For new batches: less than the partner's patience, or the partner gives up first and gets the blame. */
+    private readonly answerMs = Math.max(LEAST_ANSWER_MS, timeoutMs / 2),
   ) {}
 
   async createBatches(
@@ -68,7 +76,10 @@ export class DealerLink {
     records: number,
     batches: number,
   ): Promise<readonly Buffer[]> {
-    const { batchIds } = await this.client(agreement).createBatches({ maskId, records, count: batches }).catch(telling);
+    const request = { maskId, records, count: batches };
+    const { batchIds } = await this.client(agreement)
+      .createBatches(request, { timeoutMs: this.answerMs })
+      .catch(telling);
     if (batchIds.length !== batches) throw incomplete(`is for ${batchIds.length} batches of ${batches}`);
     return batchIds;
   }
