@@ -1,5 +1,5 @@
 // Values of the chart parley-router.
-import { component, group, integer, list, string } from "./leaf.mjs";
+import { component, group, integer, list } from "./leaf.mjs";
 import { certificates, database, embedded, identityOf, redis } from "./operator.mjs";
 import { address, general, invitations, networkPolicy, observability, ports, routes, tasks } from "./shared.mjs";
 import { workload } from "./workload.mjs";
