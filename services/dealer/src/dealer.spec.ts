@@ -628,6 +628,21 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     await start();
   });
 
+  it("names another address in tokens where it is reached by one", async ({ skip }) => {
+    if (!target) return skip("no PostgreSQL here");
+    await service.close();
+    const outside = "enrol.dealer.example.org:443";
+    service = await startDealer(
+      readConfig({ ...environment, PARLEY_ENROL_ADDRESS: outside }),
+      createLogger("dealer", "error"),
+    );
+    const admin = await as("dealer", "operator");
+    const { token } = await admin.createEnrolmentToken({ organisationId: "clinic-o", validSeconds: 60 });
+    expect(parseOneTimeToken(token).address).toBe(outside);
+    await service.close();
+    await start();
+  });
+
   it("erases period keys whose batches are over, and keeps those that are not", async ({ skip }) => {
     if (!target) return skip("no PostgreSQL here");
     const { ledger, database } = service.app.get(DealerContext);
