@@ -9,12 +9,15 @@ import { valuesYaml } from "./values-yaml.mjs";
 
 const here = import.meta.dirname;
 
-/** Dashboards and alerts that concern some charts only; all others are in every chart. Stock and refusals are seen on both sides. */
+/** Dashboards and alerts that concern some charts only; all others are in every chart. The stock is seen on both sides, refusals at the dealer. */
 const ONLY = {
-  dealer: ["parley-dealer", "parley-access-point"],
-  jobs: ["parley-router", "parley-access-point"],
-  sessions: ["parley-access-point"],
-  organisation: ["parley-access-point"],
+  "dealer.json": ["parley-dealer", "parley-access-point"],
+  "dealer.yaml": ["parley-dealer"],
+  "jobs.json": ["parley-router", "parley-access-point"],
+  "jobs.yaml": ["parley-router", "parley-access-point"],
+  "sessions.json": ["parley-access-point"],
+  "sessions.yaml": ["parley-access-point"],
+  "organisation.json": ["parley-access-point"],
 };
 
 /** @returns a map of path to text */
@@ -39,7 +42,7 @@ export async function generatedFiles() {
 
 /** Of a folder of dashboards or alerts the files themselves, not those below, which are tests. */
 const concerns = (chart, ending) => (path) =>
-  path === basename(path) && path.endsWith(ending) && (ONLY[basename(path, ending)]?.includes(chart) ?? true);
+  path === basename(path) && path.endsWith(ending) && (ONLY[path]?.includes(chart) ?? true);
 
 /** Charts must be whole: a chart that is installed from this folder needs no `helm dependency build`. */
 function copy(files, from, to, wanted = () => true) {
