@@ -1,5 +1,6 @@
 import { Client, Metadata, type ChannelCredentials, type ClientOptions, type MethodDefinition } from "@grpc/grpc-js";
 import { ParleyError, Code, fromServiceError } from "./error.js";
+import { renewed } from "./renewed.js";
 
 /** Settings of one call. */
 export interface CallSettings {
@@ -21,6 +22,8 @@ export interface ClientSettings {
   readonly address: string;
   readonly credentials: ChannelCredentials;
   readonly options?: ClientOptions;
+  /** After how long a connection in use is exchanged for a new one, milliseconds; without it never. */
+  readonly renewMs?: number;
   /** Metadata of every call, e.g. token and trace context; asked each time. */
   readonly metadata?: () => Record<string, string> | Promise<Record<string, string>>;
   /** Told of each call as it begins. */
@@ -47,15 +50,16 @@ const UNARY_TIMEOUT_MS = 30_000;
 
 /** A typed client for a generated service definition, e.g. `createClient(identity.IdentityServiceService, {...})`. */
 export function createClient<D extends Definition>(definition: D, settings: ClientSettings): ServiceClient<D> {
-  const client = new Client(settings.address, settings.credentials, { "grpc.enable_retries": 0, ...settings.options });
+  const options = { "grpc.enable_retries": 0, ...settings.options };
+  const connection = renewed(() => new Client(settings.address, settings.credentials, options), settings.renewMs);
   const entries = Object.entries(definition).map(([name, method]) => [
     name,
-    bindMethod(client, method as Method, settings),
+    bindMethod(connection, method as Method, settings),
   ]);
-  return { ...Object.fromEntries(entries), close: () => client.close() } as ServiceClient<D>;
+  return { ...Object.fromEntries(entries), close: () => connection.close() } as ServiceClient<D>;
 }
 
-function bindMethod(client: Client, method: Method, settings: ClientSettings) {
+function bindMethod(connection: { readonly current: Client }, method: Method, settings: ClientSettings) {
   const { path, requestSerialize, responseDeserialize } = method;
   const prepare = async (call: CallSettings | undefined, fallbackMs?: number) => {
     const observer = settings.observe?.(path, method.requestStream && method.responseStream);
@@ -74,7 +78,7 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
     return async (request: never, call?: CallSettings) => {
       const { metadata, observer, options } = await prepare(call, UNARY_TIMEOUT_MS);
       return new Promise((resolve, reject) => {
-        const active = client.makeUnaryRequest(
+        const active = connection.current.makeUnaryRequest(
           path,
           requestSerialize,
           responseDeserialize,
@@ -90,7 +94,7 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
     return async (requests: AsyncIterable<never>, call?: CallSettings) => {
       const { metadata, observer, options } = await prepare(call);
       return new Promise((resolve, reject) => {
-        const active = client.makeClientStreamRequest(
+        const active = connection.current.makeClientStreamRequest(
           path,
           requestSerialize,
           responseDeserialize,
@@ -108,11 +112,24 @@ function bindMethod(client: Client, method: Method, settings: ClientSettings) {
     const { metadata, observer, options } = await prepare(call);
     let active: AsyncIterable<unknown> & Cancellable;
     if (method.requestStream) {
-      const duplex = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
+      const duplex = connection.current.makeBidiStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        metadata,
+        options,
+      );
       pump(requests as AsyncIterable<never>, duplex).catch((error: Error) => duplex.destroy(error));
       active = duplex;
     } else
-      active = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, requests, metadata, options);
+      active = connection.current.makeServerStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        requests,
+        metadata,
+        options,
+      );
     watch(call?.signal, active, observer);
     try {
       for await (const message of active) yield message;

@@ -68,7 +68,7 @@ export type {
 export { MAX_MESSAGE_BYTES, RpcServer, type ServerSettings } from "./rpc/server.js";
 export { VERSION, answerEcho, probeBinding } from "./rpc/probe-binding.js";
 export { probeServer, type ServerPlace } from "./rpc/probe-server.js";
-export { connect, type ConnectSettings } from "./rpc/connect.js";
+export { RENEW_MS, connect, type ConnectSettings } from "./rpc/connect.js";
 export { TOKEN_AUDIENCE, TOKEN_ISSUER, TokenVerifier, type RouterToken } from "./router/token.js";
 export { OrganisationDirectory } from "./router/directory.js";
 export {

@@ -6,6 +6,12 @@ import { mutualChannelCredentials, type ExpectedServer } from "../tls/credential
 import { observeClientCall } from "./observed-calls.js";
 import { FLOW_CONTROL_BYTES, KEEPALIVE, MAX_MESSAGE_BYTES } from "./server.js";
 
+/**
+ * After how long a connection to a service with replicas is exchanged, milliseconds: a Service spreads connections, not calls, so a
+ * replica that was added would get nothing from those that are connected already.
+ */
+export const RENEW_MS = 300_000;
+
 type Definition = Parameters<typeof createClient>[0];
 
 export interface ConnectSettings {
@@ -18,6 +24,8 @@ export interface ConnectSettings {
   /** Router token, asked before each call. */
   readonly token?: () => Promise<string>;
   readonly options?: Readonly<Record<string, string | number>>;
+  /** See RENEW_MS; without it the connection stays. */
+  readonly renewMs?: number;
 }
 
 /** A typed client that continues the trace under way and never retries by itself. */
@@ -29,6 +37,7 @@ export function connect<D extends Definition>(definition: D, settings: ConnectSe
   return createClient(definition, {
     address: settings.address,
     credentials,
+    renewMs: settings.renewMs,
     options: {
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
       "grpc.max_send_message_length": MAX_MESSAGE_BYTES,

@@ -1,6 +1,6 @@
 import { ExpandedPart } from "@parley/correlation";
 import { Code, ParleyError, dealer, type ServiceClient } from "@parley/proto";
-import { connect, count, type CertificateHolder } from "@parley/service-kit";
+import { RENEW_MS, connect, count, type CertificateHolder } from "@parley/service-kit";
 import { createHash } from "node:crypto";
 import type { WorkingAgreement } from "../models/agreement.js";
 import { within } from "../session/within.js";
@@ -136,7 +136,8 @@ export class DealerLink {
     const known = this.#clients.get(key);
     if (known) return known;
     const server = { org, role: "dealer", bundle: () => bundle };
-    const client = connect(dealer.DealerServiceService, { address: dealerAddress, own: this.own, server });
+    const settings = { address: dealerAddress, own: this.own, server, renewMs: RENEW_MS };
+    const client = connect(dealer.DealerServiceService, settings);
     this.#clients.set(key, client);
     return client;
   }
