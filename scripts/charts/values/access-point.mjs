@@ -105,6 +105,11 @@ export const accessPoint = {
       extraDnsNames: strings("More host names in workers' certificates."),
       concurrency: integer("Runs at once in one worker.", 4, { minimum: 1, maximum: 256 }),
       lot: integer("Batches that are drawn from the dealer together.", 16, { minimum: 1, maximum: 64 }),
+      partnerConnections: integer(
+        "Connections to a partner's address where its name leads to only one: several, where its workers are behind a gateway or load balancer.",
+        1,
+        { minimum: 1, maximum: 64 },
+      ),
       externalService: group("A second Service for partners outside the cluster.", {
         enabled: boolean("Creates it.", false),
         type: choice("Kind of the Service.", "LoadBalancer", ["LoadBalancer", "NodePort", "ClusterIP"]),

@@ -76,7 +76,10 @@ export class WorkerContext implements OnApplicationShutdown {
       certificate: () => thumbprintOf(own.leaf),
       timeoutMs: config.PARLEY_SESSION_TIMEOUT_MS,
     };
-    this.#connections = new PartnerConnections(own, new Addresses(resolve, config.PARLEY_RESOLVE_MS));
+    this.#connections = new PartnerConnections(
+      own,
+      new Addresses(resolve, config.PARLEY_RESOLVE_MS, config.PARLEY_PARTNER_CONNECTIONS),
+    );
     const client = { connections: this.#connections, lot: config.PARLEY_LOT, idleMs: config.PARLEY_IDLE_MS };
     this.#stock = new Stock({ ...shared, ...client }, agreements, this.link, logger, config.PARLEY_RESOLVE_MS);
     this.#runner = new Runner(this.#stock, agreements, this.link, logger);

@@ -33,6 +33,8 @@ export const readConfig = (env: NodeJS.ProcessEnv = process.env) =>
         .default(12 * MINUTE),
       /** How often the names of partners' endpoints are looked up, and sessions spread over what they lead to, milliseconds. */
       PARLEY_RESOLVE_MS: z.coerce.number().int().min(100).default(3_000),
+      /** Connections to a partner whose name leads to one address: more than one where a gateway or load balancer stands there. */
+      PARLEY_PARTNER_CONNECTIONS: z.coerce.number().int().min(1).max(64).default(1),
       /** How long the peer may stay silent in a session, milliseconds. */
       PARLEY_SESSION_TIMEOUT_MS: z.coerce.number().int().min(100).default(30_000),
     },

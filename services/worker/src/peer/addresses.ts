@@ -11,6 +11,8 @@ export interface Address {
   /** host:port as the partner published it; its certificate is for that name. */
   readonly endpoint: string;
   /** The same with an address for the name: what is connected to. */
+  readonly dial: string;
+  /** The place's name: `dial`, with a number where one address stands for several workers. */
   readonly target: string;
 }
 
@@ -39,10 +41,14 @@ export class Addresses {
   readonly #failed = new Map<string, { until: number; wait: number }>();
   #failedAt = -Infinity;
 
-  /** @param everyMs how old an answer may be, milliseconds */
+  /**
+   * @param everyMs how old an answer may be, milliseconds
+   * @param lanes places behind a name that leads to a single address: a gateway or a load balancer may lead each connection elsewhere
+   */
   constructor(
     private readonly resolve: Resolve = lookUpAll,
     private readonly everyMs = 3_000,
+    private readonly lanes = 1,
   ) {}
 
   /** Those to try, one entry per address: the ones that did not fail lately, else all. Empty where no name is known. */
@@ -80,9 +86,16 @@ export class Addresses {
     return first.length > 0 ? first : good;
   }
 
+  private places(endpoint: string, dials: readonly string[]): readonly Address[] {
+    const lanes = dials.length === 1 ? this.lanes : 1;
+    return dials.flatMap((dial) =>
+      Array.from({ length: lanes }, (_, lane) => ({ endpoint, dial, target: lane === 0 ? dial : `${dial} ${lane}` })),
+    );
+  }
+
   private look(endpoint: string): Promise<readonly Address[]> {
     const host = hostOf(endpoint);
-    if (isIP(host)) return Promise.resolve([{ endpoint, target: endpoint }]);
+    if (isIP(host)) return Promise.resolve(this.places(endpoint, [endpoint]));
     const known = this.#known.get(endpoint);
     const freshFor = known && known.at < this.#failedAt ? SOON_MS : this.everyMs;
     if (known && performance.now() - known.at < freshFor) return Promise.resolve(known.list);
@@ -95,7 +108,10 @@ export class Addresses {
   private async ask(endpoint: string, host: string, before: readonly Address[]): Promise<readonly Address[]> {
     try {
       const found = [...new Set(await this.resolve(host))].slice(0, MOST);
-      const list = found.map((address) => ({ endpoint, target: withHost(endpoint, address) }));
+      const list = this.places(
+        endpoint,
+        found.map((address) => withHost(endpoint, address)),
+      );
       this.#known.set(endpoint, { list, at: performance.now() });
       return list;
     } catch {

@@ -9,8 +9,8 @@ import { STREAM_OPTIONS } from "./stream-options.js";
 const asIs = (value: Buffer) => value;
 
 /** The name in the endpoint is whom the certificate must be for, whatever address was found under it. */
-const optionsFor = ({ endpoint, target }: Address) =>
-  target === endpoint || isIP(hostOf(endpoint))
+const optionsFor = ({ endpoint, dial }: Address) =>
+  dial === endpoint || isIP(hostOf(endpoint))
     ? STREAM_OPTIONS
     : {
         ...STREAM_OPTIONS,
@@ -40,15 +40,13 @@ export class PartnerConnection {
   ) {
     const { org, bundle } = agreement.partner;
     this.ownCertificate = thumbprintOf(own.leaf);
-    const credentials = mutualChannelCredentials(own, {
-      org,
-      role: "worker",
-      bundle: () => bundle,
-      onLeaf: (der) => (this.#leaf = der),
-    });
+    const server = { org, role: "worker", bundle: () => bundle };
+    const credentials = mutualChannelCredentials(own, { ...server, onLeaf: (der) => (this.#leaf = der) });
     const options = optionsFor(address);
-    this.#client = new Client(address.target, credentials, options);
-    this.#service = createClient(peer.PeerServiceService, { address: address.target, credentials, options });
+    this.#client = new Client(address.dial, credentials, options);
+    // A connection of its own, which a load balancer may lead to another worker: its leaf is not that of the sessions.
+    const apart = mutualChannelCredentials(own, server);
+    this.#service = createClient(peer.PeerServiceService, { address: address.dial, credentials: apart, options });
   }
 
   /** Streams that are open or about to be. */

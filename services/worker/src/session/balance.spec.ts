@@ -107,3 +107,37 @@ describe("sessions with several workers behind one name", () => {
     await Promise.all(Array.from({ length: 3 }, () => scene.expectExact(1))); // one more than is prepared
   });
 });
+
+/** A gateway or a load balancer: one address, and each connection goes to the next worker. */
+describe("sessions with several workers behind one address", () => {
+  let scene: Scene;
+  afterEach(() => scene?.close());
+
+  const open = async (partnerConnections: number) => {
+    scene = await Scene.start({ partnerConnections });
+    const second = await scene.startWorker(scene.a, "worker-a2");
+    scene.relay.targets = [scene.relay.target, second.addresses.mtls];
+    await scene.keepPrepared(4);
+    return ["worker-a", "worker-a2"].map(
+      (name) => (scene.workers.get(name) as RunningService).app.get(WorkerContext).peers.sessions,
+    );
+  };
+
+  it("reach one of them over one connection", async () => {
+    expect((await open(1)).toSorted()).toEqual([0, 4]);
+    await Promise.all(Array.from({ length: 8 }, () => scene.expectExact(1)));
+    // The other was for the masked weights, from the other worker: sessions must not take its certificate for theirs.
+    expect(scene.relay.connections).toBe(2);
+  });
+
+  it("reach all of them over several connections, and runs with them", async () => {
+    expect(await open(2)).toEqual([2, 2]);
+    await Promise.all(Array.from({ length: 8 }, () => scene.expectExact(1)));
+  });
+
+  it("go on when the connections are cut", async () => {
+    await open(2);
+    scene.relay.cut();
+    await Promise.all(Array.from({ length: 8 }, () => scene.expectExact(1)));
+  });
+});

@@ -6,6 +6,8 @@ export class Relay {
   #silent = false;
   /** Set before the first connection. */
   target = "";
+  /** Where connections go in turn instead, as a load balancer does it. */
+  targets: readonly string[] = [];
   /** Connections taken. */
   connections = 0;
   readonly #server = createServer((inbound) => this.join(inbound));
@@ -38,7 +40,7 @@ export class Relay {
 
   private join(inbound: Socket) {
     this.connections++;
-    const [host, port] = this.target.split(":");
+    const [host, port] = (this.targets[this.connections % this.targets.length] ?? this.target).split(":");
     const outbound = connectTcp({ host, port: Number(port) });
     const pair: [Socket, Socket] = [inbound, outbound];
     this.#pairs.add(pair);

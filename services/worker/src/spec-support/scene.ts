@@ -32,6 +32,7 @@ interface SceneOptions {
   readonly lot?: number;
   readonly at?: string;
   readonly resolve?: Resolve;
+  readonly partnerConnections?: number;
 }
 
 /** An agreement with its mask, as each party's access point tells its workers. */
@@ -64,14 +65,16 @@ export class Scene {
     private readonly timeoutMs: number,
     private readonly lot: number,
     private readonly resolve: Resolve | undefined,
+    private readonly partnerConnections: number,
   ) {}
 
   /** @param at where worker-a listens instead, without a relay before it; partners look its name up by `resolve` */
-  static async start({ timeoutMs = 20_000, lifeMs = HOUR, lot = 1, at, resolve }: SceneOptions = {}): Promise<Scene> {
+  static async start(options: SceneOptions = {}): Promise<Scene> {
+    const { timeoutMs = 20_000, lifeMs = HOUR, lot = 1, at, resolve, partnerConnections = 1 } = options;
     const [a, b, c] = await Promise.all(["clinic-a", "clinic-b", "clinic-c"].map(testOrganisation));
     const dealer = await TestDealer.start([a, b, c]);
     const points = [await TestAccessPoint.start(a), await TestAccessPoint.start(b)] as const;
-    const scene = new Scene(dealer, ...points, c, timeoutMs, lot, resolve);
+    const scene = new Scene(dealer, ...points, c, timeoutMs, lot, resolve, partnerConnections);
     scene.endpoint = at ? `localhost:${at.slice(at.lastIndexOf(":") + 1)}` : await scene.relay.listen();
     scene.a.weights = vaultBytes(scene.weights);
     scene.agreement = await scene.agree(b, lifeMs);
@@ -86,6 +89,7 @@ export class Scene {
     const config = readConfig({
       PARLEY_LISTEN: listen,
       PARLEY_RESOLVE_MS: "100",
+      PARLEY_PARTNER_CONNECTIONS: String(this.partnerConnections),
       PARLEY_HEALTH_LISTEN: "127.0.0.1:0",
       PARLEY_WORKER_TOKEN_FILE: accessPoint.tokenFile(),
       PARLEY_WORKER_NAME: name,
