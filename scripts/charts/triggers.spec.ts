@@ -65,6 +65,13 @@ const cases: [string, string, string, Series, number | undefined][] = [
   [
     "parley-access-point",
     "stock",
+    "a model has just begun to run, with nothing yet",
+    { ...two, ...runs("m", "_x37 0 5 9 14"), [stock("a")]: "_x37 0x3" },
+    undefined,
+  ],
+  [
+    "parley-access-point",
+    "stock",
     "no pod has anything for a model",
     { ...two, ...busy, [stock("a")]: "0x60", [stock("b")]: "0x60", [stock("b", "n")]: "3x60" },
     2.4,

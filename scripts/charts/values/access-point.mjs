@@ -22,7 +22,7 @@ const STOCK = {
   name: "stock",
   query: inNamespace(
     "1.2 * count(count by (pod) (parley_session_active{NAMESPACE})) and on () count(" +
-      "avg_over_time(sum by (model) (parley_stock_batches{NAMESPACE})[2m:15s]) < 0.5" +
+      "sum_over_time((sum by (model) (parley_stock_batches{NAMESPACE}) == bool 0)[2m:15s]) > 4" +
       " and on (model) sum by (model) (increase(parley_online_duration_seconds_count{NAMESPACE}[2m])) > 0)",
   ),
   threshold: "1",
