@@ -383,7 +383,7 @@ describe("jobs at the data owner", () => {
 
   it("gives a run out again that could not be prepared because the dealer or the partner is away, within one attempt", async () => {
     const { id, attempt } = await start();
-    for (const reason of ["DEALER_UNREACHABLE", "PEER_UNREACHABLE"]) {
+    for (const reason of ["DEALER_UNREACHABLE", "PEER_UNREACHABLE", "TOO_MANY_BATCHES"]) {
       const seen = worker.orders.length;
       const failure = { code: Code.UNAVAILABLE, reason, message: "away", retryable: true, revealed: false };
       await worker.ask({

@@ -436,7 +436,8 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     await database.db.execute(sql`UPDATE dealer.batch SET expires = now() - interval '1 second' WHERE id = ${batchId}`);
     expect(await refusal(collect(b.fetchParts({ batchIds: [batchId] })))).toBe("FAILED_PRECONDITION PART_REFUSED");
     const second = await b.createBatches({ maskId, records: 1, count: 1 });
-    for (let i = 1; i < 64; i++) await b.createBatches({ maskId, records: 1, count: 1 });
+    for (let i = 0; i < 3; i++) await b.createBatches({ maskId, records: 1, count: 64 });
+    await b.createBatches({ maskId, records: 1, count: 63 });
     expect(await refusal(b.createBatches({ maskId, records: 1, count: 1 }))).toBe(
       "RESOURCE_EXHAUSTED TOO_MANY_BATCHES",
     );
@@ -537,7 +538,7 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     const { id: maskId } = await openMask(signed(terms({ maxPrepared: 1 })));
     const b = await as("clinic-b", "worker");
     const outcomes = await Promise.all(
-      Array.from({ length: 40 }, () => refusal(b.createBatches({ maskId, records: 1, count: 4 }))),
+      Array.from({ length: 40 }, () => refusal(b.createBatches({ maskId, records: 1, count: 16 }))),
     );
     expect(outcomes.filter((o) => o === "no error")).toHaveLength(16);
   });

@@ -39,12 +39,12 @@ export interface DealerDependencies {
 
 const DAY = 86_400;
 const MAX_TOKEN_SECONDS = 30 * DAY;
-/** A batch that was not fetched by then is dead. Prepared sessions live 12 minutes at most; what was fetched stays good. */
-const BATCH_LIFE_MS = 15 * 60_000;
+/** A batch that was not fetched by then is dead. Both parties fetch as soon as it is named; what was fetched stays good. */
+const BATCH_LIFE_MS = 3 * 60_000;
 /** Batches of one call. */
 const MOST_BATCHES = 64;
-/** Unspent batches of a mask, as a multiple of the prepared sessions that its agreement allows. */
-const UNSPENT_PER_PREPARED = MOST_BATCHES;
+/** Unspent batches of an agreement, for each prepared session that it allows: what is under way to its streams, and what was lost with some. */
+const UNSPENT_PER_PREPARED = 4 * MOST_BATCHES;
 const EMPTY = Buffer.alloc(0);
 
 const peerOf = ({ peer }: CallContext): Peer => {

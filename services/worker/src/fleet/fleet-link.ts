@@ -65,6 +65,11 @@ export class FleetLink {
     this.#abort.abort();
   }
 
+  /** @throws ParleyError UNAVAILABLE where the access point is away now */
+  requireThere(): void {
+    if (!this.#queue) throw away();
+  }
+
   /** Asks the access point; resolves when it agrees. @throws ParleyError with its refusal, or UNAVAILABLE where it is away */
   ask(body: Body): Promise<void> {
     const queue = this.#queue;

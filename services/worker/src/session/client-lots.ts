@@ -102,6 +102,7 @@ export class ClientLots {
     const { d } = this;
     const { agreement, records, maskId, announce, requireOpen } = this.stream;
     const traceparent = traceparentOf(trace);
+    d.fleet.requireThere(); // without it no batch can be recorded, and those that were made would be lost
     const ids = await d.dealers.createBatches(agreement, maskId, records, count);
     await recordBatches(d.fleet, agreement, records, ids, fleet.Party.PARTY_CLIENT, traceparent);
     requireOpen();

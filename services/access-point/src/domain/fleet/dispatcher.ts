@@ -34,8 +34,16 @@ interface Waiting {
 export const keyOf = (attempt: string, run: number) => `${attempt}/${run}`;
 
 const NO_PLACE = "MAX_PREPARED";
-/** A session could not be prepared or bound: no place for it at the model owner; its workers, an access point or the dealer are away or going. */
-const UNPREPARED = [NO_PLACE, "PEER_UNREACHABLE", "DEALER_UNREACHABLE", "PEER_NOT_READY", "DRAINING"];
+/** A session could not be prepared or bound: no place for it at the model owner; its workers, an access point or the dealer are away or going; too many batches were lost with sessions. */
+const UNPREPARED = [
+  NO_PLACE,
+  "PEER_UNREACHABLE",
+  "DEALER_UNREACHABLE",
+  "PEER_NOT_READY",
+  "DRAINING",
+  "ACCESS_POINT_AWAY",
+  "TOO_MANY_BATCHES",
+];
 /** Nothing was bound, so the run may simply be given out again: that takes time, not one of the job's attempts. */
 const unprepared = (outcome: RunOutcome): outcome is RunOutcome & { ok: false } =>
   !outcome.ok && !outcome.revealed && UNPREPARED.includes(outcome.failure.reason);
