@@ -46,7 +46,7 @@ function dependencies({ certificate, agreement, weights, masked }, asked = () =>
     agreements,
     operands: new Operands(() => fleet),
     dealers: new DealerLink(own, timeoutMs),
-    fleet: { ask, askSurely: ask, tell: () => {} },
+    fleet: { ask, askSurely: ask, tell: () => {}, requireThere: () => {} },
     poller: new Poller(polls(config)),
     logger,
     certificate: () => thumbprintOf(own.leaf),
