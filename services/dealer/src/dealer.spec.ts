@@ -1,222 +1,69 @@
 import {
   acceptAgreement,
-  enrolmentProof,
-  fetchIssuerAuthority,
   generateSigningKey,
-  newId,
   offerAgreement,
   parseOneTimeToken,
   partyTerms,
-  secretHashOf,
   type Terms,
 } from "@parley/agreement";
 import { correctionBytes, maskBytes } from "@parley/correlation";
-import { cost, encodePlan, planDigest, type Plan } from "@parley/plan";
-import { Code, ParleyError, dealer, enrolment, type ServiceClient, type common } from "@parley/proto";
+import { cost, encodePlan } from "@parley/plan";
+import { Code, ParleyError, type dealer } from "@parley/proto";
 import {
   readKek,
-  connect,
   createLogger,
   openDatabase,
   rowsOf,
-  pinnedChannelCredentials,
   sealingKey,
-  type CertificateHolder,
   type MetricName,
   type RunningService,
 } from "@parley/service-kit";
-import {
-  DATABASE_KINDS,
-  testDatabase,
-  recordTelemetry,
-  testOrganisation,
-  type TestDatabase,
-  type TestOrganisation,
-} from "@parley/service-kit/testing";
+import { DATABASE_KINDS, testDatabase, recordTelemetry, type TestDatabase } from "@parley/service-kit/testing";
 import { sql } from "drizzle-orm";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { DealerContext } from "./app.module.js";
 import { readConfig } from "./config.js";
-import { startDealer } from "./service.js";
+import { DealerScene, collect, plan, type SigningKey } from "./spec-support/scene.js";
 import * as schema from "./store/schema.js";
-
-type Client = ServiceClient<typeof dealer.DealerServiceService>;
 
 const refusal = (call: Promise<unknown>) =>
   call.then(
     () => "no error",
     (error: ParleyError) => `${Code[error.code]} ${error.reason}`,
   );
-const collect = async <T>(stream: AsyncIterable<T>) => {
-  const all: T[] = [];
-  for await (const message of stream) all.push(message);
-  return all;
-};
-
-const plan: Plan = {
-  format: "parley.plan.v1",
-  layout: 1,
-  input: { tensor: 0, schema: { lo: 0, hi: 1 } },
-  tensors: [
-    { shape: [4], scale: 16, modulus: 48 },
-    { shape: [3], scale: 32, modulus: 48 },
-    { shape: [3], scale: 16, modulus: 48 },
-    { shape: [2], scale: 32, modulus: 48 },
-  ],
-  steps: [
-    {
-      op: "linear",
-      name: "a",
-      input: 0,
-      output: 1,
-      shape: { kind: "dense", inFeatures: 4, outFeatures: 3 },
-      weightScale: 16,
-      weightBits: 32,
-      width: 48,
-      bias: true,
-    },
-    { op: "relu", name: "r", gate: "table", input: 1, output: 2, width: 48, shift: 16, share: "offline" },
-    {
-      op: "linear",
-      name: "b",
-      input: 2,
-      output: 3,
-      shape: { kind: "dense", inFeatures: 3, outFeatures: 2 },
-      weightScale: 16,
-      weightBits: 32,
-      width: 48,
-      bias: true,
-    },
-  ],
-  output: { tensor: 3, policy: { kind: "logits" }, width: 40, scale: 32, factor: 1, head: "none" },
-  maxRecords: 128,
-};
-const commitment = Buffer.alloc(32, 9);
+const logger = createLogger("dealer", "error");
 
 describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
   let target: TestDatabase | undefined;
-  let operator: TestOrganisation;
-  const organisations = new Map<string, { test: TestOrganisation; key: ReturnType<typeof generateSigningKey> }>();
+  let scene: DealerScene;
   let service: RunningService;
-  let self: common.Organisation;
-  const closing: { close(): void }[] = [];
-  let environment: Record<string, string> = {};
 
-  const client = (own: CertificateHolder): Client => {
-    const made = connect(dealer.DealerServiceService, {
-      address: service.addresses.mtls,
-      own,
-      server: { org: "dealer", role: "dealer", bundle: () => operator.bundle },
-    });
-    closing.push(made);
-    return made;
+  const as = (org: string, role: string) => scene.as(service, org, role);
+  const start = async (changes: Record<string, string> = {}) => {
+    service = await scene.start(changes, logger);
   };
-  const as = async (org: string, role: string) =>
-    client(await (organisations.get(org)?.test ?? operator).certificate(role));
-  const start = async () => {
-    service = await startDealer(readConfig(environment), createLogger("dealer", "error"));
-  };
-  const enrol = async (id: string, token: string) => {
-    const { test, key } = organisations.get(id) as {
-      test: TestOrganisation;
-      key: ReturnType<typeof generateSigningKey>;
-    };
-    const parsed = parseOneTimeToken(token);
-    const first = connect(enrolment.EnrolmentServiceService, {
-      address: parsed.address,
-      credentials: pinnedChannelCredentials(await fetchIssuerAuthority(parsed)),
-    });
-    const organisation = {
-      id,
-      bundle: test.bundle.map((b) => Buffer.from(b)),
-      signingKey: Buffer.from(key.publicKey),
-      workerEndpoints: [],
-      fingerprint: "",
-      revoked: false,
-    };
-    const proof = Buffer.from(enrolmentProof(key.privateKeyPem, secretHashOf(parsed.secret), id));
-    return first.enrol({ secret: parsed.secret, organisation, proof }).finally(() => first.close());
-  };
-  const party = (id: string) => {
-    const { test, key } = organisations.get(id) as {
-      test: TestOrganisation;
-      key: ReturnType<typeof generateSigningKey>;
-    };
-    return partyTerms({ org: id, signingKey: key.publicKey, bundle: test.bundle });
-  };
-  const terms = (changes: Partial<Terms> = {}): Terms => ({
-    format: "parley.agreement.v1",
-    id: newId("agr"),
-    operation: "predict",
-    purpose: "test",
-    asset: {
-      id: newId("mdl"),
-      name: "m",
-      version: 1,
-      commitment: commitment.toString("hex"),
-      planDigest: Buffer.from(planDigest(plan)).toString("hex"),
-    },
-    modelOwner: party("clinic-a"),
-    dataOwner: party("clinic-b"),
-    dealer: partyTerms({ org: "dealer", signingKey: self.signingKey, bundle: self.bundle }),
-    records: 1000,
-    notBefore: new Date(Date.now() - 1000).toISOString(),
-    expires: new Date(Date.now() + 3_600_000).toISOString(),
-    output: { kind: "logits" },
-    maxPrepared: 4,
-    perLayerWidths: true,
-    ...changes,
-  });
-  const signer = (org: string) => ({ org, privateKey: organisations.get(org)?.key.privateKeyPem ?? "" });
-  const signed = (content: Terms) => acceptAgreement(offerAgreement(content, signer("clinic-a")), signer("clinic-b"));
-  const openMask = async (agreement: string, changes: Partial<dealer.OpenMaskRequest> = {}, org = "clinic-a") => {
-    const stream = (await as(org, "access-point")).openMask({
-      agreement,
-      plan: Buffer.from(encodePlan(plan)),
-      commitment,
-      ...changes,
-    });
-    const messages = await collect(stream);
-    return { id: messages[0].maskId, u: Buffer.concat(messages.map((m) => m.chunk)) };
-  };
+  const party = (id: string) => scene.party(id);
+  const terms = (changes?: Partial<Terms>) => scene.terms(service, changes);
+  const signer = (org: string) => scene.signer(org);
+  const signed = (content: Terms) => scene.signed(content);
+  const openMask = (agreement: string, changes?: Partial<dealer.OpenMaskRequest>, org?: string) =>
+    scene.openMask(service, { agreement, ...changes }, org);
 
   beforeAll(async () => {
     target = await testDatabase(kind);
     if (!target) return;
-    operator = await testOrganisation("dealer");
-    for (const id of ["clinic-a", "clinic-b", "clinic-c"])
-      organisations.set(id, { test: await testOrganisation(id), key: generateSigningKey() });
-    const file = (name: string, text: string) => {
-      const path = join(target?.dataDir ?? "", name);
-      writeFileSync(path, text);
-      return path;
-    };
-    const { certificatePem, privateKeyPem } = (await operator.certificate("dealer")).current;
-    environment = {
-      PARLEY_LISTEN: "127.0.0.1:0",
-      PARLEY_ENROL_LISTEN: "127.0.0.1:0",
-      PARLEY_HEALTH_LISTEN: "127.0.0.1:0",
-      PARLEY_DATA_DIR: target.dataDir,
-      ...(target.url && { DATABASE_URL: target.url }),
-      PARLEY_TLS_CERT: file("cert.pem", certificatePem),
-      PARLEY_TLS_KEY: file("key.pem", privateKeyPem),
-      PARLEY_TLS_CA: file("ca.pem", operator.authority.certificatePem),
-    };
+    scene = await DealerScene.make(target, ["clinic-a", "clinic-b", "clinic-c"]);
     await start();
-    const admin = await as("dealer", "operator");
-    for (const id of organisations.keys()) {
-      const { token } = await admin.createEnrolmentToken({ organisationId: id, validSeconds: 60 });
-      const answer = await enrol(id, token);
-      expect(answer.services.dealer).toBe(service.addresses.mtls);
-      if (answer.issuer) self = answer.issuer;
+    for (const { services, issuer } of await scene.enrolAll(service)) {
+      expect(services?.dealer).toBe(service.addresses.mtls);
+      expect(issuer?.signingKey).toEqual(service.app.get(DealerContext).issuer.signingKey);
     }
   });
   afterAll(async () => {
-    closing.forEach((c) => c.close());
-    await service?.close();
+    await scene?.close();
     await target?.remove();
   });
 
@@ -264,7 +111,7 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
       "a data owner that never enrolled here",
       () => {
         const other = generateSigningKey();
-        const dataOwner = partyTerms({ org: "clinic-z", signingKey: other.publicKey, bundle: operator.bundle });
+        const dataOwner = partyTerms({ org: "clinic-z", signingKey: other.publicKey, bundle: scene.operator.bundle });
         return [
           acceptAgreement(offerAgreement(terms({ dataOwner }), signer("clinic-a")), {
             org: "clinic-z",
@@ -506,16 +353,11 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     const {
       batchIds: [batchId],
     } = await b.createBatches({ maskId, records: 1, count: 1 });
-    const enrolAgain = async (key: ReturnType<typeof generateSigningKey>) => {
-      const { test } = organisations.get("clinic-b") as { test: TestOrganisation };
-      organisations.set("clinic-b", { test, key });
-      const admin = await as("dealer", "operator");
-      await enrol(
-        "clinic-b",
-        (await admin.createEnrolmentToken({ organisationId: "clinic-b", validSeconds: 60 })).token,
-      );
+    const enrolAgain = async (key: SigningKey) => {
+      scene.member("clinic-b").key = key;
+      await scene.enrol(service, "clinic-b");
     };
-    const { key: old } = organisations.get("clinic-b") as { key: ReturnType<typeof generateSigningKey> };
+    const { key: old } = scene.member("clinic-b");
     await enrolAgain(old);
     expect(await refusal(collect(b.fetchParts({ batchIds: [batchId] })))).toBe("no error"); // the same key changes nothing
     const other = await b.createBatches({ maskId, records: 1, count: 1 });
@@ -565,14 +407,10 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     await start();
     const second = service;
     try {
-      organisations.set("clinic-d", { test: await testOrganisation("clinic-d"), key: generateSigningKey() });
-      const admin = await as("dealer", "operator");
-      await enrol(
-        "clinic-d",
-        (await admin.createEnrolmentToken({ organisationId: "clinic-d", validSeconds: 60 })).token,
-      );
+      await scene.add("clinic-d");
+      await scene.enrol(service, "clinic-d");
       service = first;
-      await first.app.get(DealerContext).follow(createLogger("dealer", "error"));
+      await first.app.get(DealerContext).follow(logger);
       const stranger = await as("clinic-d", "worker");
       expect(await refusal(collect(stranger.fetchParts({ batchIds: [Buffer.alloc(16)] })))).toBe(
         "FAILED_PRECONDITION PART_REFUSED",
@@ -591,7 +429,7 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
       const { dealings } = first.app.get(DealerContext);
       const other = second.app.get(DealerContext).dealings;
       await (await as("clinic-a", "access-point")).endMask({ maskId });
-      await first.app.get(DealerContext).follow(createLogger("dealer", "error"));
+      await first.app.get(DealerContext).follow(logger);
       expect([...dealings.maskIds, ...other.maskIds].some((id) => id.equals(maskId))).toBe(false);
     } finally {
       service = first;
@@ -606,9 +444,7 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
       batchIds: [batchId],
     } = await (await as("clinic-b", "worker")).createBatches({ maskId, records: 1, count: 1 });
     await service.close();
-    environment = { ...environment, PARLEY_DEALER_VOID_AT_START: "true" };
-    await start();
-    environment = { ...environment, PARLEY_DEALER_VOID_AT_START: "false" };
+    await start({ PARLEY_DEALER_VOID_AT_START: "true" });
     const b = await as("clinic-b", "worker");
     expect(await refusal(collect(b.fetchParts({ batchIds: [batchId] })))).toBe("FAILED_PRECONDITION PART_REFUSED");
     expect(await refusal(collect(b.fetchParts(await b.createBatches({ maskId, records: 1, count: 1 }))))).toBe(
@@ -620,10 +456,7 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     if (!target) return skip("no PostgreSQL here");
     await openMask(signed(terms()));
     await service.close();
-    const other = join(target.dataDir, "other-kek");
-    writeFileSync(other, Buffer.alloc(32, 5));
-    const wrong = readConfig({ ...environment, PARLEY_DEALER_KEK_FILE: other });
-    await expect(startDealer(wrong, createLogger("dealer", "error"))).rejects.toThrow(
+    await expect(start({ PARLEY_DEALER_KEK_FILE: scene.keyFile("other-kek", 5) })).rejects.toThrow(
       /sealed under key-encryption key [0-9a-f]{16}, which is not the given one/,
     );
     await start();
@@ -633,10 +466,7 @@ describe.each(DATABASE_KINDS)("dealer on %s", (kind) => {
     if (!target) return skip("no PostgreSQL here");
     await service.close();
     const outside = "enrol.dealer.example.org:443";
-    service = await startDealer(
-      readConfig({ ...environment, PARLEY_ENROL_ADDRESS: outside }),
-      createLogger("dealer", "error"),
-    );
+    await start({ PARLEY_ENROL_ADDRESS: outside });
     const admin = await as("dealer", "operator");
     const { token } = await admin.createEnrolmentToken({ organisationId: "clinic-o", validSeconds: 60 });
     expect(parseOneTimeToken(token).address).toBe(outside);

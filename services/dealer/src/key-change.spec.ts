@@ -35,7 +35,7 @@ describe.each(DATABASE_KINDS)("the dealer's key-encryption key on %s", (kind) =>
   const withTwo = () => ({ PARLEY_DEALER_KEK_FILE: keys.two });
   const begin = async (settings: Record<string, string>) => {
     const service = await scene.start(settings);
-    await scene.enrolBoth(service);
+    await scene.enrolAll(service);
     return service;
   };
   const batchesOf = async (service: RunningService, maskId: Buffer, count = 1) =>

@@ -44,7 +44,7 @@ describe.skipIf(!programs)("a dealer that is restored from a backup", () => {
     url = await server.createDatabase(`dealer_${count++}`);
     scene = await DealerScene.make({ kind: "postgresql", url, dataDir, remove: async () => {} });
     running = await scene.start();
-    await scene.enrolBoth(running);
+    await scene.enrolAll(running);
   });
   afterEach(async () => {
     await scene.close();
