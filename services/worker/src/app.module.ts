@@ -23,6 +23,8 @@ export class WorkerContext implements OnApplicationShutdown {
   readonly trust = new TrustStore();
   readonly peers: PeerServer;
   readonly link: FleetLink;
+  /** Called when the access point takes nothing of this worker any more. */
+  onRevoked: () => void = () => {};
   readonly #stock: Stock;
   readonly #runner: Runner;
   readonly #dealers: DealerLink;
@@ -64,6 +66,7 @@ export class WorkerContext implements OnApplicationShutdown {
       target: (target: fleet.StockTarget) => this.#stock.aim(target),
       drain: () => this.#stock.aim({ entries: [] }),
       probe: (probe: fleet.Probe) => void prober.run(probe),
+      revoked: () => this.onRevoked(),
     };
     this.link = new FleetLink(this.#client, settings, events, logger);
     const shared = {

@@ -1,4 +1,4 @@
-import type { fleet, ServiceClient } from "@parley/proto";
+import { Code, ParleyError, type fleet, type ServiceClient } from "@parley/proto";
 import { createLogger } from "@parley/service-kit";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { FleetLink } from "./fleet-link.js";
@@ -16,6 +16,18 @@ const result: fleet.RunResult = {
   revealed: true,
   timings: undefined,
 };
+
+const nothing = () => {};
+const events = {
+  agreements: nothing,
+  run: nothing,
+  cancel: nothing,
+  target: nothing,
+  drain: nothing,
+  probe: nothing,
+  revoked: nothing,
+};
+const settings = { name: "w", endpoint: () => "", concurrency: 1 };
 
 describe("the control stream to the access point", () => {
   let link: FleetLink | undefined;
@@ -36,16 +48,6 @@ describe("the control stream to the access point", () => {
         yield { replyTo: next.value.requestId, body: { $case: "reply", value } };
       }
     };
-    const nothing = () => {};
-    const events = {
-      agreements: nothing,
-      run: nothing,
-      cancel: nothing,
-      target: nothing,
-      drain: nothing,
-      probe: nothing,
-    };
-    const settings = { name: "w", endpoint: () => "", concurrency: 1 };
     link = new FleetLink({ attach } as Client, settings, events, createLogger("worker", "silent")).start();
     await vi.waitFor(() => expect(got).toHaveLength(1));
     const delivered = link.deliver(result);
@@ -53,5 +55,23 @@ describe("the control stream to the access point", () => {
     await delivered;
     expect(got.map(({ body }) => body?.$case)).toEqual(["hello", "runResult"]);
     expect(got[1].body?.value).toEqual(result);
+  });
+
+  it("is not opened again by a worker that was revoked, which ends", async () => {
+    const attach = vi.fn<Client["attach"]>(async function* () {
+      yield* [];
+      throw new ParleyError(Code.PERMISSION_DENIED, "WORKER_REVOKED", "this worker was revoked");
+    });
+    const revoked = vi.fn();
+    link = new FleetLink(
+      { attach } as unknown as Client,
+      settings,
+      { ...events, revoked },
+      createLogger("worker", "silent"),
+    );
+    link.start();
+    await vi.waitFor(() => expect(revoked).toHaveBeenCalledOnce());
+    await new Promise((resolve) => setTimeout(resolve, 300)); // longer than the wait before another try
+    expect(attach).toHaveBeenCalledOnce();
   });
 });

@@ -15,6 +15,8 @@ export interface FleetEvents {
   target(target: fleet.StockTarget): void;
   drain(): void;
   probe(probe: fleet.Probe): void;
+  /** The access point takes nothing of this worker any more; another certificate is needed, which a new start brings. */
+  revoked(): void;
 }
 
 export interface LinkSettings {
@@ -159,6 +161,14 @@ export class FleetLink {
         }
       } catch (error) {
         const { code, reason } = fromServiceError(error);
+        if (reason === "WORKER_REVOKED") {
+          this.logger.error(
+            { reason },
+            "this worker was revoked; where it is one of yours, it enrols anew at its next start",
+          );
+          this.events.revoked();
+          this.#abort.abort();
+        }
         if (!this.#abort.signal.aborted)
           this.logger.warn({ code: Code[code], reason }, "the access point is away, trying again");
       }
