@@ -1,13 +1,17 @@
 import { createLogger } from "@parley/service-kit";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { TestAccessPoint } from "./testing/fixture.js";
 
 const logger = createLogger("test", "silent");
-const keyFile = () => join(mkdtempSync(join(tmpdir(), "parley-admin-key-")), "api-key");
+const keyFile = () => {
+  const folder = mkdtempSync(join(tmpdir(), "parley-admin-key-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return join(folder, "api-key");
+};
 const writeKey = (file: string) => {
   const key = randomBytes(32).toString("base64");
   writeFileSync(file, `${key}\n`);
