@@ -126,8 +126,8 @@ const conv = (kind) =>
     "yFirst: usize, outH: i32, outW: i32, wFirst: usize, panel: usize, count: i32, xFirst: usize, xRow: usize, tableFirst: usize, plane: usize, steps: i32",
     [
       "const yRow = usize(outH * outW) << 3;",
-      "const plane2 = 2 * plane;",
-      "const plane3 = 3 * plane;",
+      "const plane2 = <usize>2 * plane;",
+      "const plane3 = <usize>3 * plane;",
       `for (let rows = count; rows > 0; rows -= ${kind.rows}) {`,
       "for (let row: i32 = 0; row < outH; row++) {",
       "for (let column: i32 = 0; column < outW; column += 4) {",

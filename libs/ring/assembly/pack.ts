@@ -126,7 +126,7 @@ export function unpackWords(words: usize, packed: usize, count: i32, bits: i32):
   count &= 7;
   if (count > 0) {
     // The rest of the group must stay as it is.
-    const rest = 64 - (<usize>count << 3);
+    const rest = <usize>64 - (<usize>count << 3);
     memory.copy(spare, x + (<usize>count << 3), rest);
     unpackEight(x, packed, bits, true, keep);
     memory.copy(x + (<usize>count << 3), spare, rest);
