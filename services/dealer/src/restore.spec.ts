@@ -1,5 +1,5 @@
 import { Code, type ParleyError } from "@parley/proto";
-import { createLogger, type RunningService } from "@parley/service-kit";
+import { createLogger, rowsOf, type RunningService } from "@parley/service-kit";
 import {
   freshFolder,
   postgresPrograms,
@@ -85,16 +85,15 @@ describe.skipIf(!programs)("a dealer that is restored from a backup", () => {
   const goesOn = async (service: RunningService, maskId: Buffer) =>
     expect(await all(service, await draw(service, maskId, 2))).toEqual(["given"]);
   const newMask = async (service: RunningService) => (await scene.openMask(service)).id;
-  const unspent = async (service: RunningService) =>
-    Number(
-      (
-        (await service.app
-          .get(DealerContext)
-          .database.db.execute(
-            sql`SELECT count(*) AS n FROM dealer.batch WHERE voided_at IS NULL AND (given0 IS NULL OR given1 IS NULL)`,
-          )) as unknown as { rows: { n: string }[] }
-      ).rows[0].n,
+  const unspent = async (service: RunningService) => {
+    const { database } = service.app.get(DealerContext);
+    const [{ n }] = rowsOf<{ n: string }>(
+      await database.db.execute(
+        sql`SELECT count(*) AS n FROM dealer.batch WHERE voided_at IS NULL AND (given0 IS NULL OR given1 IS NULL)`,
+      ),
     );
+    return Number(n);
+  };
 
   it("without the tables of keys and with the order to void gives no batch of before; masks are gone, new ones work", async () => {
     const { maskId, batches } = await livedThrough(...KEYS);

@@ -28,7 +28,7 @@ const AWAY: readonly Code[] = [Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED];
 const telling = (error: unknown): never => {
   if (!(error instanceof ParleyError) || !AWAY.includes(error.code)) throw error;
   count("parley.peer.unreachable", { organisation: "dealer" });
-  const message = `the dealer is not reached: ${error.message}`;
+  const message = `the dealer gives no answer: ${error.message}`;
   throw new ParleyError(Code.UNAVAILABLE, "DEALER_UNREACHABLE", message, error.hint, {}, { cause: error });
 };
 
